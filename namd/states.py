@@ -36,8 +36,8 @@ class StateSpace:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs i < j in the order of every ``pair`` axis: 01, 02, 12, … (j outer, i inner)."""
-        return tuple(sorted(combinations(range(len(self)), 2), key=lambda ij: (ij[1], ij[0])))
+        """Pairs i < j in the order of every ``pair`` axis: 01, 02, 12; in general row by row."""
+        return tuple(combinations(range(len(self)), 2))
 
     def pair_index(self, i: int, j: int) -> int:
         """Position of the unordered pair (i, j) on a ``pair`` axis."""
