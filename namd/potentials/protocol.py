@@ -1,0 +1,82 @@
+"""The one protocol behind which every electronic structure stands.
+
+A dynamics step asks for one thing: the surfaces of a batch of geometries, with the force of each
+trajectory's *active* state. Everything else (the coupling of a pair, the force of another state)
+is asked for only where a trajectory tries to hop.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from namd.molecule import Molecule
+from namd.states import StateSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surfaces:
+    """Electronic structure of a batch of geometries, float64, atomic units.
+
+    Parameters
+    ----------
+    energies
+        Adiabatic energies E_k, ascending, Hartree.
+    force
+        −∇E_a of each trajectory's active state a, Hartree/Bohr.
+    eigenvectors
+        Columns are the adiabatic states in the quasi-diabatic basis, W u_k = E_k u_k. Signs are
+        arbitrary. With more diabats than states only the lowest states' columns are kept.
+    diabatic_hamiltonian
+        W, real symmetric, Hartree.
+    """
+
+    energies: Float[Tensor, "traj state"]
+    force: Float[Tensor, "traj atom 3"]
+    eigenvectors: Float[Tensor, "traj diabat state"]
+    diabatic_hamiltonian: Float[Tensor, "traj diabat diabat"]
+
+
+@runtime_checkable
+class Potential(Protocol):
+    """Electronic structure of one molecule in a fixed number of states.
+
+    Every method is batched over trajectories; the result for one trajectory does not depend on
+    which others are in the batch. All tensors are float64 on the device of ``positions``.
+    """
+
+    @property
+    def molecule(self) -> Molecule:
+        """The molecule (or model particle) this potential belongs to."""
+        ...
+
+    @property
+    def states(self) -> StateSpace:
+        """The adiabatic states."""
+        ...
+
+    def surfaces(
+        self, positions: Float[Tensor, "traj atom 3"], active_state: Int[Tensor, " traj"]
+    ) -> Surfaces:
+        """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
+        ...
+
+    def force(
+        self, positions: Float[Tensor, "traj atom 3"], state: Int[Tensor, " traj"]
+    ) -> Float[Tensor, "traj atom 3"]:
+        """−∇E of one chosen state per trajectory, Hartree/Bohr."""
+        ...
+
+    def coupling(
+        self,
+        positions: Float[Tensor, "traj atom 3"],
+        first: Int[Tensor, " traj"],
+        second: Int[Tensor, " traj"],
+    ) -> Float[Tensor, "traj atom 3"]:
+        """h_ij = u_iᵀ(∇W)u_j of one chosen pair per trajectory, Hartree/Bohr, sign arbitrary."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Name, kind and digest, written into every file a run makes."""
+        ...
