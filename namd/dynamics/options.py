@@ -1,0 +1,67 @@
+"""Everything that decides how a step is made, apart from the potential."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.protocol import Decoherence
+from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.protocol import ElectronicPropagation
+from namd.dynamics.guards.not_a_number import NotANumber
+from namd.dynamics.guards.protocol import Guard
+from namd.dynamics.hopping.finite_step import FiniteStep
+from namd.dynamics.hopping.protocol import HopProbability
+from namd.dynamics.momentum.along_coupling import AlongCoupling
+from namd.dynamics.momentum.frustrated import Keep
+from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
+from namd.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """Numbers and strategies of a step.
+
+    Parameters
+    ----------
+    timestep
+        dt in atomic units of time.
+    masses
+        In electron masses, on the device of the batch.
+    seed
+        64-bit seed of the run.
+    electronic, hopping, rescaling, frustrated, decoherence
+        One strategy of each kind (:mod:`namd.dynamics.registry` finds them by name).
+    guards
+        Asked in this order; the first that trips parks the trajectory with its reason.
+    hop_capacity
+        ``None``: couplings are computed for exactly the trajectories that try to hop (the host
+        reads how many: free on a CPU, a synchronisation on a GPU). A number: for a bucket of that
+        size, with the same result as long as :attr:`StepResult.overflow` is false.
+
+    Raises
+    ------
+    ConfigError
+        If the time step or the capacity is not positive.
+    """
+
+    timestep: float
+    masses: Float64[Tensor, " atom"]
+    seed: int
+    electronic: ElectronicPropagation = field(default_factory=LocalDiabatization)
+    hopping: HopProbability = field(default_factory=FiniteStep)
+    rescaling: MomentumRescaling = field(default_factory=AlongCoupling)
+    frustrated: FrustratedHop = field(default_factory=Keep)
+    decoherence: Decoherence = field(default_factory=EnergyBasedDecoherence)
+    guards: tuple[Guard, ...] = (NotANumber(),)
+    hop_capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.timestep > 0:
+            raise ConfigError("the time step must be positive", where=f"timestep = {self.timestep}")
+        if self.hop_capacity is not None and self.hop_capacity < 1:
+            raise ConfigError(
+                "the bucket for hopping trajectories needs at least one place",
+                where=f"hop_capacity = {self.hop_capacity}",
+            )
