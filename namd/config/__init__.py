@@ -1,0 +1,1 @@
+"""Validated configuration: YAML in, pydantic models out, never torch."""
