@@ -130,13 +130,11 @@ def write_array(
         The new dataset.
     """
     values = np.asarray(values)
-    if values.dtype.kind in "UO":
-        stored: Any = h5py.string_dtype()
-        values = values.astype(object)
-    else:
-        stored = np.dtype(dtype or values.dtype)
+    is_text = values.dtype.kind in "UO"
+    stored = h5py.string_dtype() if is_text else np.dtype(dtype or values.dtype)
+    values = values.astype(object) if is_text else values
     options: dict[str, Any] = {}
-    if values.ndim and values.size:
+    if values.ndim and values.size and not is_text:  # filters would see pointers to the strings
         row_bytes = max(1, stored.itemsize * values.size // len(values))
         rows = min(len(values), max(1, _CHUNK_BYTES // row_bytes))
         options = {
