@@ -1,0 +1,1 @@
+"""Initial conditions: normal modes, Wigner distributions, given phase-space points."""

@@ -1,0 +1,116 @@
+"""Find a model, a run configuration or a geometry file by path or by its name in the library.
+
+Looked at in this order: the path as given (relative to ``base``, then to the working directory),
+the checkout this package lies in (``models/``, ``trajectories/``), and the copy of both folders
+that travels inside an installed package.
+"""
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from namd.errors import ConfigError, DataError, ModelError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def library_roots() -> list[Path]:
+    """Folders that hold ``models/`` and ``trajectories/``: a checkout first, then the package."""
+    checkout = _PACKAGE.parent
+    roots = [checkout] if (checkout / "pyproject.toml").is_file() else []
+    return [*roots, _PACKAGE / "library"]
+
+
+def find_model(name: str, *, base: Path | None = None) -> Path:
+    """Folder of a model given by path or by its name in the zoo.
+
+    Parameters
+    ----------
+    name
+        ``stilbene-ssr``, ``models/stilbene-ssr`` or any path to a model folder.
+    base
+        Folder that relative paths are tried against first, usually that of the configuration.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder.
+    """
+    for candidate in _candidates(name, base, "models"):
+        if candidate.is_dir():
+            return candidate
+    known = _names("models", lambda path: (path / "model.json").is_file())
+    raise ModelError(
+        "no such model, neither as a folder nor in the zoo",
+        where=f"model {name}",
+        hint=_suggest(name, known, "the zoo holds"),
+    )
+
+
+def find_run_config(name: str) -> Path:
+    """File of a run configuration given by path or by its name in the run library.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    for candidate in _candidates(name, None, "trajectories"):
+        for path in (candidate, candidate.with_name(candidate.name + ".yaml")):
+            if path.is_file():
+                return path
+    known = _names("trajectories", lambda path: path.suffix == ".yaml")
+    raise ConfigError(
+        "no such configuration, neither as a file nor in the run library",
+        where=name,
+        hint=_suggest(name, [k.removesuffix(".yaml") for k in known], "the library holds"),
+    )
+
+
+def find_file(name: str, *, base: Path | None = None) -> Path:
+    """Any other file a configuration names, e.g. ``models/stilbene-ssr/data/minima.h5``.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
+    for candidate in _candidates(name, base, "."):
+        if candidate.is_file():
+            return candidate
+    raise DataError(
+        "no such file",
+        where=name,
+        hint="paths are looked up beside the configuration, in the working directory "
+        "and in the library that came with namd",
+    )
+
+
+def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        yield path
+        return
+    if base is not None:
+        yield base / path
+    yield path
+    for root in library_roots():
+        yield root / path
+        yield root / folder / path
+
+
+def _names(folder: str, accept: Callable[[Path], bool]) -> list[str]:
+    found = (
+        path.name
+        for root in library_roots()
+        if (root / folder).is_dir()
+        for path in sorted((root / folder).iterdir())
+        if accept(path)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _suggest(name: str, known: list[str], prefix: str) -> str:
+    near = get_close_matches(Path(name).name.removesuffix(".yaml"), known, n=1)
+    question = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{question}{prefix} {', '.join(known) or 'nothing'}"
