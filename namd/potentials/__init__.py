@@ -1,0 +1,1 @@
+"""What dynamics needs of any electronic structure: one protocol, several potentials."""
