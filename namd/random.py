@@ -60,7 +60,7 @@ def philox4x32(
 
 
 def seed_key(seed: int) -> tuple[int, int]:
-    """The two key words of a 64-bit seed."""
+    """Split a 64-bit seed into the two key words."""
     return seed & MASK, (seed >> 32) & MASK
 
 

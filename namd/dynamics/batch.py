@@ -164,12 +164,12 @@ def is_finite(batch: TrajectoryBatch) -> Bool[Tensor, " traj"]:
 
 
 def select(batch: TrajectoryBatch, index: Int64[Tensor, " row"]) -> TrajectoryBatch:
-    """The rows ``index`` in that order."""
+    """Take the rows ``index`` in that order."""
     return _map(lambda _, value: value.index_select(0, index), batch)
 
 
 def merge(first: TrajectoryBatch, second: TrajectoryBatch) -> TrajectoryBatch:
-    """The rows of ``first``, then those of ``second``."""
+    """Put the rows of ``second`` after those of ``first``."""
     return _map(lambda name, value: torch.cat((value, getattr(second, name))), first)
 
 
@@ -186,7 +186,7 @@ def choose(
 
 
 def _map(change: Callable[[str, Tensor], Tensor], batch: TrajectoryBatch) -> TrajectoryBatch:
-    """A batch whose field ``name`` is ``change(name, value)``."""
+    """Make a batch whose field ``name`` is ``change(name, value)``."""
     names = (field.name for field in fields(batch))
     return TrajectoryBatch(**{name: change(name, getattr(batch, name)) for name in names})
 

@@ -1,0 +1,1 @@
+"""How amplitudes forget each other: one method per file."""

@@ -1,0 +1,27 @@
+"""Bare surface hopping: no decoherence correction."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Complex128, Float64, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class NoDecoherence:
+    """Leaves the amplitudes alone."""
+
+    def damp(
+        self,
+        amplitudes: Complex128[Tensor, "traj state"],
+        *,
+        active_state: Int64[Tensor, " traj"],  # noqa: ARG002  (protocol)
+        energies: Float64[Tensor, "traj state"],  # noqa: ARG002
+        kinetic_energy: Float64[Tensor, " traj"],  # noqa: ARG002
+        timestep: float,  # noqa: ARG002
+    ) -> Complex128[Tensor, "traj state"]:
+        """Unchanged amplitudes."""
+        return amplitudes
+
+    def describe(self) -> str:
+        """Name of the correction."""
+        return "none"

@@ -1,0 +1,1 @@
+"""How amplitudes move with the nuclei: one method per file."""

@@ -1,0 +1,1 @@
+"""When a trajectory must be stopped: one check per file."""

@@ -1,0 +1,1 @@
+"""How likely a trajectory is to hop: one method per file."""

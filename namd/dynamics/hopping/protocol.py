@@ -1,0 +1,35 @@
+"""What the step asks of a hopping method."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Complex128, Float64, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectronicChange:
+    """What happened to the electrons between t and t + dt, before decoherence.
+
+    Parameters
+    ----------
+    amplitudes_before, amplitudes_after
+        c(t) and c(t+dt).
+    propagator
+        𝓡 with c(t+dt) = 𝓡 c(t).
+    active_state
+        State a of the step.
+    """
+
+    amplitudes_before: Complex128[Tensor, "traj state"]
+    amplitudes_after: Complex128[Tensor, "traj state"]
+    propagator: Complex128[Tensor, "traj state state"]
+    active_state: Int64[Tensor, " traj"]
+
+
+class HopProbability(Protocol):
+    """Gives the probability to leave the active state for each other one in this step."""
+
+    def probabilities(self, change: ElectronicChange) -> Float64[Tensor, "traj state"]:
+        """P_{a→b}: non-negative, zero for b = a, summing to at most one."""
+        ...

@@ -1,0 +1,1 @@
+"""What a hop does to the velocities: one method per file."""

@@ -1,0 +1,39 @@
+"""What the step asks of a momentum change: a direction, and what a refused hop does."""
+
+from typing import Protocol
+
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from namd.potentials.protocol import Potential
+
+
+class MomentumRescaling(Protocol):
+    """Gives the direction D along which a hop takes or releases kinetic energy."""
+
+    def direction(
+        self,
+        potential: Potential,
+        positions: Float64[Tensor, "traj atom 3"],
+        velocities: Float64[Tensor, "traj atom 3"],
+        *,
+        masses: Float64[Tensor, " atom"],
+        first: Int64[Tensor, " traj"],
+        second: Int64[Tensor, " traj"],
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """D of the momentum change for a hop from ``first`` to ``second``; any sign and length."""
+        ...
+
+
+class FrustratedHop(Protocol):
+    """Decides the velocities of a trajectory whose hop was refused for lack of energy."""
+
+    def velocities(
+        self,
+        velocities: Float64[Tensor, "traj atom 3"],
+        direction: Float64[Tensor, "traj atom 3"],
+        *,
+        masses: Float64[Tensor, " atom"],
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """Velocities after the refused hop."""
+        ...
