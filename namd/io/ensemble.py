@@ -1,0 +1,326 @@
+"""Read a surface-hopping ensemble: finished, still running, or stopped half-way.
+
+:func:`read_ensemble` reads everything small (times, states, energies, hops) at once; positions and
+velocities stay in the file until :meth:`Ensemble.positions` asks for one frame. The layout is in
+ARCHITECTURE.md. No torch here: analysis must start at once.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Complex, Float, Int
+
+from namd.errors import DataError
+from namd.io.hdf5 import check_format, open_hdf5, read_array, read_attribute
+from namd.states import StateSpace
+
+FORMAT = "namd-ensemble"
+FORMAT_VERSION = 1
+FILE_NAME = "ensemble.h5"
+
+ACTIVE, FINISHED, PARKED = 0, 1, 2
+STATUS: dict[int, str] = {ACTIVE: "active", FINISHED: "finished", PARKED: "parked"}
+
+
+class ParkingReason(NamedTuple):
+    """Why a guard stopped a trajectory."""
+
+    name: str
+    sentence: str
+    remedy: str
+
+
+REASONS: dict[int, ParkingReason] = {
+    0: ParkingReason("none", "The trajectory was not parked.", ""),
+    1: ParkingReason(
+        "energy jump",
+        "The total energy jumped by more than the allowed amount.",
+        "shorten dynamics.timestep_fs, or label frames near this geometry and train again",
+    ),
+    2: ParkingReason(
+        "not a number",
+        "An energy, force or velocity was infinite or not a number.",
+        "look at the last good frame: the potential was probably asked far from its data",
+    ),
+    3: ParkingReason(
+        "broken molecule",
+        "A bond was stretched or two atoms came closer than the allowed limits.",
+        "label frames like the last one and train again, or widen the limits if it is chemistry",
+    ),
+    4: ParkingReason(
+        "outside the trust region",
+        "The model's own estimate of its error exceeded the limit.",
+        "label the parked geometry and train again",
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Hops:
+    """Every attempted hop of an ensemble, in the order of the file.
+
+    Parameters
+    ----------
+    trajectory
+        Row of the trajectory on every ``traj`` axis.
+    time
+        Time of the hop, hbar/Hartree.
+    from_state, to_state
+        State before, state asked for.
+    accepted
+        False for a frustrated hop (not enough kinetic energy along the coupling).
+    gap
+        \\|E_to − E_from\\| at the hop, Hartree.
+    kinetic_energy
+        Nuclear kinetic energy before the hop, Hartree.
+    """
+
+    trajectory: Int[np.ndarray, " hop"]
+    time: Float[np.ndarray, " hop"]
+    from_state: Int[np.ndarray, " hop"]
+    to_state: Int[np.ndarray, " hop"]
+    accepted: Bool[np.ndarray, " hop"]
+    gap: Float[np.ndarray, " hop"]
+    kinetic_energy: Float[np.ndarray, " hop"]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ensemble:
+    """An ensemble as read from its file; atomic units.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file.
+    states
+        Labels of the electronic states.
+    atomic_numbers
+        One per atom; 0 for a model particle.
+    config
+        The resolved run configuration.
+    timestep
+        hbar/Hartree.
+    time
+        Time of every saved frame, hbar/Hartree.
+    active_state, status
+        Per frame and trajectory; ``status`` is a key of :data:`STATUS`.
+    amplitudes
+        Electronic amplitudes c_k.
+    energies
+        Adiabatic energies E_k, Hartree.
+    total_energy
+        Kinetic plus active-state energy, Hartree.
+    final_status, final_reason, final_step
+        How each trajectory ended: keys of :data:`STATUS` and :data:`REASONS`, last step made.
+    hops
+        All hops, attempted and accepted.
+    trajectory_id
+        Number of each trajectory in the run.
+    """
+
+    path: Path
+    states: StateSpace
+    atomic_numbers: Int[np.ndarray, " atom"]
+    config: dict[str, Any]
+    timestep: float
+    time: Float[np.ndarray, " frame"]
+    active_state: Int[np.ndarray, "frame traj"]
+    status: Int[np.ndarray, "frame traj"]
+    amplitudes: Complex[np.ndarray, "frame traj state"]
+    energies: Float[np.ndarray, "frame traj state"]
+    total_energy: Float[np.ndarray, "frame traj"]
+    final_status: Int[np.ndarray, " traj"]
+    final_reason: Int[np.ndarray, " traj"]
+    final_step: Int[np.ndarray, " traj"]
+    hops: Hops
+    trajectory_id: Int[np.ndarray, " traj"]
+
+    @property
+    def n_trajectories(self) -> int:
+        """Number of trajectories, however they ended."""
+        return len(self.trajectory_id)
+
+    def positions(self, frame: int = -1) -> Float[np.ndarray, "traj atom 3"]:
+        """Positions of all trajectories in one frame (negative: from the end), Bohr.
+
+        Raises
+        ------
+        DataError
+            If the file has gone, is damaged, or has no such frame.
+        """
+        n_frames = len(self.time)
+        if not -n_frames <= frame < n_frames:
+            raise DataError(
+                f"frame {frame} does not exist; there are {n_frames}", where=str(self.path)
+            )
+        with open_hdf5(self.path) as file:
+            return np.asarray(file["frames/positions"][frame % n_frames], dtype=np.float64)
+
+
+def read_ensemble(run_or_file: Path | str) -> Ensemble:
+    """Read an ensemble from a run folder or from its HDF5 file.
+
+    Parameters
+    ----------
+    run_or_file
+        A folder holding ``ensemble.h5``, or such a file under any name.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, of another format, inconsistent, or holds no frame yet.
+    """
+    path = _locate(Path(run_or_file))
+    with open_hdf5(path) as file:
+        check_format(file, name=FORMAT, version=FORMAT_VERSION)
+        ensemble = _read(file, path)
+    _check(ensemble)
+    return ensemble
+
+
+def _locate(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    if not (path / FILE_NAME).is_file():
+        raise DataError(
+            f"this folder holds no {FILE_NAME}",
+            where=str(path),
+            hint="give the folder made by `namd run surface-hopping`, or an ensemble file",
+        )
+    return path / FILE_NAME
+
+
+def _read(file: h5py.File, path: Path) -> Ensemble:
+    frames, final = _group(file, "frames"), _group(file, "final")
+    identity = read_array(file, "trajectory_id").astype(np.int64)
+    time = read_array(frames, "time", unit="hbar/hartree").astype(np.float64)
+    columns = {
+        "active_state": (np.int64, "1"),
+        "status": (np.int64, "1"),
+        "amplitudes": (np.complex128, "1"),
+        "energies": (np.float64, "hartree"),
+        "total_energy": (np.float64, "hartree"),
+    }
+    arrays = {
+        name: read_array(frames, name, unit=unit).astype(dtype)
+        for name, (dtype, unit) in columns.items()
+    }
+    if "positions" not in frames:
+        raise DataError("dataset 'frames/positions' is missing", where=str(path))
+    # A block of a running file may have reached some datasets and not yet the others.
+    whole = min(len(time), len(frames["positions"]), *(len(a) for a in arrays.values()))
+    return Ensemble(
+        path=path,
+        states=StateSpace(tuple(read_attribute(file, "states").split())),
+        atomic_numbers=read_array(file, "atomic_numbers").astype(np.int64),
+        config=_json_attribute(file, "config"),
+        timestep=_number_attribute(file, "timestep"),
+        time=time[:whole],
+        **{name: array[:whole] for name, array in arrays.items()},
+        final_status=read_array(final, "status").astype(np.int64),
+        final_reason=read_array(final, "reason").astype(np.int64),
+        final_step=read_array(final, "step").astype(np.int64),
+        hops=_read_hops(_group(file, "hops"), identity),
+        trajectory_id=identity,
+    )
+
+
+def _read_hops(group: h5py.Group, identity: Int[np.ndarray, " traj"]) -> Hops:
+    numbers = read_array(group, "trajectory").astype(np.int64)
+    order = np.argsort(identity)
+    slot = np.searchsorted(identity[order], numbers).clip(max=max(len(identity) - 1, 0))
+    if len(numbers) and not np.array_equal(identity[order][slot], numbers):
+        raise DataError(
+            "the hop table names trajectories that are not in 'trajectory_id'",
+            where=str(group.file.filename),
+        )
+    return Hops(
+        trajectory=order[slot],
+        time=read_array(group, "time", unit="hbar/hartree").astype(np.float64),
+        from_state=read_array(group, "from_state").astype(np.int64),
+        to_state=read_array(group, "to_state").astype(np.int64),
+        accepted=read_array(group, "accepted").astype(np.bool_),
+        gap=np.abs(read_array(group, "gap", unit="hartree").astype(np.float64)),
+        kinetic_energy=read_array(group, "kinetic_energy", unit="hartree").astype(np.float64),
+    )
+
+
+def _check(ensemble: Ensemble) -> None:
+    """Refuse an ensemble whose parts do not fit each other."""
+    frames, trajectories, states = len(ensemble.time), ensemble.n_trajectories, len(ensemble.states)
+    where = str(ensemble.path)
+    if not frames or not trajectories:
+        raise DataError(
+            "the ensemble holds no saved frame yet",
+            where=where,
+            hint="wait for the run's first block, or continue it with --resume",
+        )
+    expected = {
+        "active_state": (frames, trajectories),
+        "status": (frames, trajectories),
+        "amplitudes": (frames, trajectories, states),
+        "energies": (frames, trajectories, states),
+        "total_energy": (frames, trajectories),
+        "final_status": (trajectories,),
+        "final_reason": (trajectories,),
+        "final_step": (trajectories,),
+    }
+    for name, shape in expected.items():
+        found = getattr(ensemble, name).shape
+        if found != shape:
+            raise DataError(f"{name} has shape {found}, expected {shape}", where=where)
+    hops = ensemble.hops
+    lengths = {name: len(column) for name, column in vars(hops).items()}
+    if len(set(lengths.values())) != 1:
+        raise DataError(f"the columns of the hop table differ in length: {lengths}", where=where)
+    for name, value in (
+        ("active_state", ensemble.active_state),
+        ("hops/from_state", hops.from_state),
+        ("hops/to_state", hops.to_state),
+    ):
+        if value.size and not (value.min() >= 0 and value.max() < states):
+            raise DataError(f"{name} names a state outside 0 … {states - 1}", where=where)
+    if not (np.isfinite(ensemble.time).all() and (np.diff(ensemble.time) > 0).all()):
+        raise DataError("frames/time does not increase from frame to frame", where=where)
+
+
+def _group(file: h5py.File, name: str) -> h5py.Group:
+    if name not in file or not isinstance(file[name], h5py.Group):
+        raise DataError(
+            f"group '{name}' is missing",
+            where=str(file.filename),
+            hint=f"present: {', '.join(sorted(file)) or 'nothing'}",
+        )
+    return file[name]
+
+
+def _json_attribute(file: h5py.File, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(read_attribute(file, name))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"attribute '{name}' is not valid JSON: {error}", where=str(file.filename)
+        ) from None
+    if not isinstance(value, dict):
+        raise DataError(f"attribute '{name}' is not a mapping", where=str(file.filename))
+    return value
+
+
+def _number_attribute(file: h5py.File, name: str) -> float:
+    text = read_attribute(file, name)
+    try:
+        value = float(text)
+    except ValueError:
+        raise DataError(
+            f"attribute '{name}' = {text!r} is not a number", where=str(file.filename)
+        ) from None
+    if not (np.isfinite(value) and value > 0):
+        raise DataError(f"attribute '{name}' = {value} must be positive", where=str(file.filename))
+    return value
