@@ -74,7 +74,7 @@ class Hops:
     accepted
         False for a frustrated hop (not enough kinetic energy along the coupling).
     gap
-        \\|E_to − E_from\\| at the hop, Hartree.
+        Absolute difference of the two energies at the hop, Hartree.
     kinetic_energy
         Nuclear kinetic energy before the hop, Hartree.
     """
@@ -201,14 +201,14 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
     frames, final = _group(file, "frames"), _group(file, "final")
     identity = read_array(file, "trajectory_id").astype(np.int64)
     time = read_array(frames, "time", unit="hbar/hartree").astype(np.float64)
-    columns = {
+    columns: dict[str, tuple[type, str]] = {
         "active_state": (np.int64, "1"),
         "status": (np.int64, "1"),
         "amplitudes": (np.complex128, "1"),
         "energies": (np.float64, "hartree"),
         "total_energy": (np.float64, "hartree"),
     }
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         name: read_array(frames, name, unit=unit).astype(dtype)
         for name, (dtype, unit) in columns.items()
     }
