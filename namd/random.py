@@ -138,4 +138,5 @@ def _unit_interval(
 ) -> Float[np.ndarray, " *batch"]:
     """(2k + 1)·2⁻⁵³ with the 52-bit k made of the upper 26 bits of each word."""
     k = (high >> np.uint64(6)) << np.uint64(26) | (low >> np.uint64(6))
-    return ((k << np.uint64(1)) + np.uint64(1)).astype(np.float64) * 2.0**-53
+    odd = (k << np.uint64(1)) + np.uint64(1)
+    return np.asarray(odd.astype(np.float64) * 2.0**-53)
