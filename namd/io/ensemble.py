@@ -38,7 +38,7 @@ REASONS: dict[int, ParkingReason] = {
     0: ParkingReason("none", "The trajectory was not parked.", ""),
     1: ParkingReason(
         "energy jump",
-        "The total energy jumped by more than the allowed amount.",
+        "The total energy jumped or drifted by more than the allowed amount.",
         "shorten dynamics.timestep_fs, or label frames near this geometry and train again",
     ),
     2: ParkingReason(
@@ -105,6 +105,8 @@ class Ensemble:
         One per atom; 0 for a model particle.
     config
         The resolved run configuration.
+    potential
+        What the run said about its electronic structure: name, digest, …
     timestep
         hbar/Hartree.
     time
@@ -129,6 +131,7 @@ class Ensemble:
     states: StateSpace
     atomic_numbers: Int[np.ndarray, " atom"]
     config: dict[str, Any]
+    potential: dict[str, Any]
     timestep: float
     time: Float[np.ndarray, " frame"]
     active_state: Int[np.ndarray, "frame traj"]
@@ -185,6 +188,22 @@ def read_ensemble(run_or_file: Path | str) -> Ensemble:
     return ensemble
 
 
+def is_parked(ensemble: Ensemble) -> Bool[np.ndarray, " traj"]:
+    """Whether each trajectory ended parked, by its final record or by the last saved frame."""
+    return np.asarray((ensemble.final_status == PARKED) | (ensemble.status[-1] == PARKED))
+
+
+def parking_reasons(ensemble: Ensemble) -> dict[str, int]:
+    """How many trajectories were parked, by the name of the reason; most frequent first."""
+    codes, counts = np.unique(ensemble.final_reason[is_parked(ensemble)], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {_reason_name(int(codes[k])): int(counts[k]) for k in order}
+
+
+def _reason_name(code: int) -> str:
+    return REASONS[code].name if code in REASONS and code != 0 else "reason not recorded"
+
+
 def _locate(path: Path) -> Path:
     if not path.is_dir():
         return path
@@ -221,6 +240,7 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
         states=StateSpace(tuple(read_attribute(file, "states").split())),
         atomic_numbers=read_array(file, "atomic_numbers").astype(np.int64),
         config=_json_attribute(file, "config"),
+        potential=_json_attribute(file, "potential"),
         timestep=_number_attribute(file, "timestep"),
         time=time[:whole],
         **{name: array[:whole] for name, array in arrays.items()},
