@@ -1,11 +1,12 @@
 """What the step asks of a decoherence correction."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
 
+@runtime_checkable
 class Decoherence(Protocol):
     """Damps the amplitudes at the end of a step."""
 

@@ -1,11 +1,12 @@
 """What the step asks of a method that propagates amplitudes."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Complex128, Float64
 from torch import Tensor
 
 
+@runtime_checkable
 class ElectronicPropagation(Protocol):
     """Gives the propagator 𝓡 of the amplitudes over one nuclear step."""
 

@@ -5,7 +5,6 @@ no two atoms come closer than anything the potential can know.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ class BrokenMolecule:
         stretch: float = 2.0,
         closest: float = 1.0,
         device: torch.device | str = "cpu",
-    ) -> Self:
+    ) -> "BrokenMolecule":
         """Guard of the bonds found in one geometry.
 
         Parameters

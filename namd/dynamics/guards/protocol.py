@@ -1,6 +1,6 @@
 """What the step asks of a guard."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float64
 from torch import Tensor
@@ -9,6 +9,7 @@ from namd.dynamics.batch import TrajectoryBatch
 from namd.dynamics.status import Reason
 
 
+@runtime_checkable
 class Guard(Protocol):
     """Tells which trajectories cannot go on, judging each by itself."""
 

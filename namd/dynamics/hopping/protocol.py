@@ -1,7 +1,7 @@
 """What the step asks of a hopping method."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
@@ -27,6 +27,7 @@ class ElectronicChange:
     active_state: Int64[Tensor, " traj"]
 
 
+@runtime_checkable
 class HopProbability(Protocol):
     """Gives the probability to leave the active state for each other one in this step."""
 

@@ -1,6 +1,6 @@
 """What the step asks of a momentum change: a direction, and what a refused hop does."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from namd.potentials.protocol import Potential
 
 
+@runtime_checkable
 class MomentumRescaling(Protocol):
     """Gives the direction D along which a hop takes or releases kinetic energy."""
 
@@ -25,6 +26,7 @@ class MomentumRescaling(Protocol):
         ...
 
 
+@runtime_checkable
 class FrustratedHop(Protocol):
     """Decides the velocities of a trajectory whose hop was refused for lack of energy."""
 
