@@ -1,0 +1,192 @@
+"""The configuration of a surface-hopping run: every key, its unit, its default, said once.
+
+The sections follow the way of a run: what moves on which surfaces (``potential``), where it starts
+(``initial_conditions``), how it moves (``dynamics``), what stops it early (``guards``) and what is
+kept (``output``). ``namd config schema run`` prints what stands here.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from namd.config.classes import AnalysisConfig
+from namd.config.initial_conditions import InitialConditionsConfig
+from namd.config.section import Section
+from namd.units import FS_PER_ATOMIC_TIME
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+WITHOUT_INFLUENCE = frozenset({"batch_size", "device", "output.checkpoint_s"})
+"""Keys that change where and how fast a run is made but none of its numbers."""
+
+
+class PotentialConfig(Section):
+    """Electronic structure: a trained model or one of Tully's, exactly one of them."""
+
+    model: str | None = Field(
+        default=None, description="Trained model: a folder, or a name in the zoo."
+    )
+    tully: Literal["sac", "dac", "ecr"] | None = Field(
+        default=None,
+        description="Tully's model: simple or dual avoided crossing, extended coupling.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        _exactly_one(self, "model", "tully")
+        return self
+
+
+class DynamicsConfig(Section):
+    """Propagation of nuclei and electrons; lengths of time in fs or, for models, atomic units."""
+
+    timestep_fs: Positive | None = Field(default=None, description="Time step dt, fs.")
+    timestep_au: Positive | None = Field(
+        default=None, description="Time step dt, atomic units of time; instead of timestep_fs."
+    )
+    duration_fs: Positive | None = Field(
+        default=None, description="Length of every trajectory, fs; rounded to whole steps."
+    )
+    max_steps: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Length of every trajectory in steps; instead of duration_fs."
+    )
+    stop_outside_bohr: Positive | None = Field(
+        default=None, description="Finish a trajectory once any |x| exceeds this, Bohr."
+    )
+    stop_after_ground_state_fs: Positive | None = Field(
+        default=None,
+        description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
+    )
+    electronic: Literal["local-diabatization"] = Field(
+        default="local-diabatization", description="Propagation of the amplitudes."
+    )
+    substeps: Annotated[int, Field(gt=0)] = Field(
+        default=25, description="Electronic substeps n per nuclear step."
+    )
+    hopping: Literal["finite-step"] = Field(
+        default="finite-step", description="Hop probability of a step."
+    )
+    rescaling: Literal["coupling", "velocity"] = Field(
+        default="coupling",
+        description="Direction of the momentum change at a hop: along h_ij, or along the velocity.",
+    )
+    frustrated: Literal["keep", "reverse"] = Field(
+        default="keep", description="Momentum along that direction after a refused hop."
+    )
+    decoherence: Literal["edc", "none"] = Field(
+        default="edc", description="edc: energy-based (Granucci and Persico); none: bare FSSH."
+    )
+    decoherence_convention: Literal["population", "amplitude"] = Field(
+        default="population",
+        description="What decays with tau: the population, or the amplitude (twice as fast).",
+    )
+    decoherence_constant_hartree: NotNegative = Field(
+        default=0.1, description="Constant C of tau = (1 + C/E_kin)/|E_b - E_a|, Hartree."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _exactly_one(self, "timestep_fs", "timestep_au")
+        _exactly_one(self, "duration_fs", "max_steps")
+        return self
+
+    @property
+    def timestep(self) -> float:
+        """Time step in atomic units of time."""
+        if self.timestep_au is not None:
+            return self.timestep_au
+        return (self.timestep_fs or 0.0) / FS_PER_ATOMIC_TIME
+
+    @property
+    def steps(self) -> int:
+        """Steps of a trajectory that nothing ends early; at least one."""
+        return self.max_steps or self.in_steps(self.duration_fs or 0.0)
+
+    def in_steps(self, time_fs: float) -> int:
+        """Whole steps in a length of time given in fs, at least one."""
+        return max(1, round(time_fs / FS_PER_ATOMIC_TIME / self.timestep))
+
+
+class GuardsConfig(Section):
+    """What parks a trajectory with its reason; NaN always does. ``null`` switches a guard off."""
+
+    energy_jump_ev: Positive | None = Field(
+        default=0.5, description="Largest change of the total energy in one step, eV."
+    )
+    energy_drift_ev: Positive | None = Field(
+        default=2.0, description="Largest change of the total energy since the start, eV."
+    )
+    bond_stretch: Annotated[float, Field(gt=1)] | None = Field(
+        default=2.0,
+        description="Largest length of a bond of the initial geometry, as a multiple of it.",
+    )
+    closest_bohr: Positive = Field(
+        default=1.0, description="Smallest distance of two atoms, Bohr (with bond_stretch only)."
+    )
+
+
+class OutputConfig(Section):
+    """What is written, and how often."""
+
+    every_fs: Positive | None = Field(default=None, description="Time between saved frames, fs.")
+    every_steps: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Steps between saved frames; instead of every_fs. Neither: 10."
+    )
+    velocities: bool = Field(default=True, description="Save velocities beside positions.")
+    checkpoint_s: NotNegative = Field(
+        default=10.0,
+        description="Wall-clock seconds between checkpoints; 0: one at every saved frame.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.every_fs is not None and self.every_steps is not None:
+            raise ValueError("give every_fs or every_steps, not both")
+        return self
+
+
+class RunConfig(Section):
+    """A surface-hopping ensemble."""
+
+    potential: PotentialConfig
+    initial_conditions: InitialConditionsConfig
+    dynamics: DynamicsConfig
+    guards: GuardsConfig = GuardsConfig()
+    output: OutputConfig = OutputConfig()
+    trajectories: Annotated[int, Field(gt=0)] = Field(
+        default=100, description="How many trajectories."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        default=0, description="Seed of every random number of the run."
+    )
+    batch_size: Annotated[int, Field(gt=0)] = Field(
+        default=64, description="Trajectories propagated at once; has no influence on the result."
+    )
+    device: str = Field(
+        default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:0, …"
+    )
+    analysis: AnalysisConfig | None = Field(
+        default=None, description="Geometry classes for `namd analyze quantum-yield`."
+    )
+
+    @model_validator(mode="after")
+    def _frames_fit_the_steps(self) -> Self:
+        every, dt = self.output.every_fs, self.dynamics.timestep * FS_PER_ATOMIC_TIME
+        if every is not None and abs(every / dt - round(every / dt)) > 1e-6 * every / dt:
+            raise ValueError(
+                f"output.every_fs = {every} is no whole number of time steps of {dt:g} fs"
+            )
+        return self
+
+    @property
+    def frame_steps(self) -> int:
+        """Steps between saved frames."""
+        if self.output.every_fs is not None:
+            return self.dynamics.in_steps(self.output.every_fs)
+        return self.output.every_steps or 10
+
+
+def _exactly_one(section: Section, first: str, second: str) -> None:
+    if (getattr(section, first) is None) == (getattr(section, second) is None):
+        raise ValueError(f"give exactly one of {first} and {second}")

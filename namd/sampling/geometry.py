@@ -1,0 +1,166 @@
+"""Read a geometry, and refuse one that cannot be the potential's molecule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.io
+import h5py
+import numpy as np
+from ase.data import atomic_numbers as number_of
+from ase.data import covalent_radii
+from jaxtyping import Float, Int
+
+from namd.errors import DataError, ModelError
+from namd.io.hdf5 import open_hdf5, read_array
+from namd.molecule import Molecule
+from namd.units import ANGSTROM_PER_BOHR
+
+HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
+CLOSEST_FRACTION = 0.5
+"""Two atoms closer than this times the sum of their covalent radii lie on top of each other."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Geometry:
+    """Elements and positions, with a Hessian if the file has one.
+
+    Parameters
+    ----------
+    atomic_numbers
+        One per atom.
+    positions
+        Bohr.
+    hessian
+        ∂²E/∂R∂R' flattened over (atom, xyz), Hartree/Bohr².
+    """
+
+    atomic_numbers: Int[np.ndarray, " atom"]
+    positions: Float[np.ndarray, "atom 3"]
+    hessian: Float[np.ndarray, "coordinate coordinate"] | None = None
+
+
+def read_geometry(path: Path, *, name: str | None = None) -> Geometry:
+    """Read one geometry.
+
+    Parameters
+    ----------
+    path
+        HDF5 (atomic units) or any format that ASE reads (Å).
+    name
+        Group inside an HDF5 file; ``None`` for its root.
+
+    Raises
+    ------
+    DataError
+        If the file, the group or a dataset is missing or unreadable.
+    """
+    if path.suffix not in HDF5_SUFFIXES:
+        atoms = read_atoms(path, index="-1")[0]
+        return Geometry(
+            atomic_numbers=atoms.numbers.astype(np.int64),
+            positions=atoms.positions / ANGSTROM_PER_BOHR,
+        )
+    with open_hdf5(path) as file:
+        group = open_group(file, name)
+        return Geometry(
+            atomic_numbers=read_array(group, "atomic_numbers").astype(np.int64),
+            positions=read_array(group, "positions", unit="bohr"),
+            hessian=read_array(group, "hessian", unit="hartree/bohr^2")
+            if "hessian" in group
+            else None,
+        )
+
+
+def read_atoms(path: Path, *, index: str) -> list[ase.Atoms]:
+    """Frames of a geometry file in any format that ASE knows.
+
+    Raises
+    ------
+    DataError
+        If ASE cannot make sense of the file.
+    """
+    try:
+        return list(ase.io.iread(path, index=index))
+    except Exception as error:  # each of ASE's readers fails in its own way
+        raise DataError(
+            f"ASE cannot read a geometry from it: {error or type(error).__name__}",
+            where=str(path),
+            hint="is it a geometry file, and does its name end in the format (.xyz, .gen, …)?",
+        ) from error
+
+
+def open_group(file: h5py.File, name: str | None) -> h5py.Group:
+    """Group ``name`` of an open file, or its root.
+
+    Raises
+    ------
+    DataError
+        If there is no such group.
+    """
+    if name is None:
+        return file
+    if not isinstance(file.get(name), h5py.Group):
+        raise DataError(
+            f"there is no group {name!r}",
+            where=str(file.filename),
+            hint=f"present: {', '.join(sorted(file)) or 'nothing'}",
+        )
+    return file[name]
+
+
+def check_molecule(numbers: Int[np.ndarray, " atom"], molecule: Molecule, *, where: str) -> None:
+    """Refuse a geometry whose atoms are not, in this order, those of the potential.
+
+    Raises
+    ------
+    ModelError
+        Naming the first difference.
+    """
+    if len(numbers) != len(molecule):
+        raise ModelError(
+            f"the geometry has {len(numbers)} atoms, the model was made for {len(molecule)} "
+            f"({molecule.formula})",
+            where=where,
+            hint="choose a geometry and a model of the same molecule",
+        )
+    different = np.flatnonzero(numbers != molecule.atomic_numbers)
+    if len(different):
+        k = int(different[0])
+        symbols = {z: symbol for symbol, z in number_of.items()}
+        raise ModelError(
+            f"atom {k} is {symbols.get(int(numbers[k]), numbers[k])}, "
+            f"the model expects {molecule.symbols[k]}",
+            where=where,
+            hint="put the atoms in the order of the model (see its card)",
+        )
+
+
+def check_distances(
+    positions: Float[np.ndarray, "traj atom 3"], molecule: Molecule, *, where: str
+) -> None:
+    """Refuse geometries that are not finite or have two atoms on top of each other.
+
+    Raises
+    ------
+    DataError
+        Naming the two atoms and their distance.
+    """
+    if not np.isfinite(positions).all():
+        raise DataError("positions are not finite numbers", where=where)
+    first, second = np.triu_indices(len(molecule), k=1)
+    if not len(first):
+        return
+    radii = covalent_radii[molecule.atomic_numbers] / ANGSTROM_PER_BOHR
+    shortest = CLOSEST_FRACTION * (radii[first] + radii[second])
+    for row, geometry in enumerate(positions):
+        distance = np.linalg.norm(geometry[first] - geometry[second], axis=-1)
+        k = int(np.argmin(distance - shortest))
+        if distance[k] < shortest[k]:
+            i, j = int(first[k]), int(second[k])
+            place = where if len(positions) == 1 else f"{where}, trajectory {row}"
+            raise DataError(
+                f"atoms {i} ({molecule.symbols[i]}) and {j} ({molecule.symbols[j]}) are "
+                f"{distance[k] * ANGSTROM_PER_BOHR:.3f} Å apart, on top of each other",
+                where=place,
+                hint="check the geometry and its units (HDF5: Bohr, other files: Å)",
+            )
