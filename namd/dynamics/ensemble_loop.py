@@ -1,0 +1,242 @@
+"""The loop around the step: saved frames, blocks on the disk, checkpoints, progress, a clean stop.
+
+All trajectories advance together from frame to frame, so that a run looked at half-way shows every
+one of them up to the same time. Frames and hops gather in memory; every few seconds they become one
+block on the disk, followed by a checkpoint. How long a block is has no influence on any number.
+"""
+
+import errno
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from namd.dynamics.advance import Columns, advance, join_hops
+from namd.dynamics.batch import TrajectoryBatch
+from namd.dynamics.checkpoint import Checkpoint, save_checkpoint
+from namd.dynamics.finish import FinishRules
+from namd.dynamics.frames import final_of, frame_of, stack_frames
+from namd.dynamics.options import StepOptions
+from namd.dynamics.status import Status
+from namd.dynamics.stopping import StopRequest
+from namd.errors import ResumableStop
+from namd.io.ensemble_parts import assemble
+from namd.io.ensemble_writer import Block, write_part
+from namd.io.run_folder import RunFolder
+from namd.potentials.protocol import Potential
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """How an ensemble is run, apart from the physics of a step.
+
+    Parameters
+    ----------
+    rules
+        When a trajectory is finished.
+    frame_steps
+        Steps between saved frames.
+    batch_size
+        Trajectories stepped at once.
+    checkpoint_s
+        Wall-clock seconds between blocks; 0 makes every frame a block.
+    velocities
+        Whether frames hold velocities.
+    """
+
+    rules: FinishRules
+    frame_steps: int
+    batch_size: int = 64
+    checkpoint_s: float = 10.0
+    velocities: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands.
+
+    Parameters
+    ----------
+    step, steps
+        Steps made, and those of the longest trajectory.
+    active, finished, parked
+        Trajectories by status.
+    hops
+        Accepted hops so far.
+    trajectory_steps
+        Steps times active trajectories, since this process took over.
+    elapsed
+        Wall-clock seconds since then.
+    """
+
+    step: int
+    steps: int
+    active: int
+    finished: int
+    parked: int
+    hops: int
+    trajectory_steps: int
+    elapsed: float
+
+
+def run_ensemble(
+    folder: RunFolder,
+    begin: TrajectoryBatch | Checkpoint,
+    potential: Potential,
+    *,
+    step_options: StepOptions,
+    loop_options: LoopOptions,
+    stop: StopRequest | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Run an ensemble to its end and leave ``ensemble.h5`` in the run folder.
+
+    Parameters
+    ----------
+    folder
+        A run folder whose header is written.
+    begin
+        Trajectories at step 0, or the checkpoint to go on from.
+    potential
+        Electronic structure.
+    step_options, loop_options
+        Physics of a step; everything around it.
+    stop
+        Asked after every frame; when set, the block is written and the run left.
+    report
+        Called after every frame.
+
+    Raises
+    ------
+    ResumableStop, Interrupted
+        If asked to stop, or the disk is full; everything up to the last checkpoint is safe.
+    """
+    request = stop or StopRequest()
+    run = _Recorder(folder, begin, step_options, loop_options)
+    rules, started, made = loop_options.rules, time.monotonic(), 0
+    while run.active and not request:
+        now = min(loop_options.frame_steps, rules.max_steps - run.step)
+        before = int(run.batch.step.sum())
+        batch, hops = advance(
+            run.batch,
+            potential,
+            step_options,
+            steps=now,
+            rules=rules,
+            batch_size=loop_options.batch_size,
+        )
+        made += int(batch.step.sum()) - before
+        run.take(batch, hops, steps=now)
+        report(run.progress(trajectory_steps=made, elapsed=time.monotonic() - started))
+        if not run.active or request or run.is_due:
+            run.write_block()
+    run.write_block()
+    if run.active:
+        raise request.error(
+            f"stopped after step {run.step} of {rules.max_steps}; everything up to there is saved",
+            where=str(folder.path),
+            hint="give the same command with --resume to go on",
+        )
+    assemble(folder, folder.ensemble)
+    folder.clear_progress()
+
+
+class _Recorder:
+    """The ensemble in memory and what of it is not on the disk yet."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        begin: TrajectoryBatch | Checkpoint,
+        step_options: StepOptions,
+        loop_options: LoopOptions,
+    ) -> None:
+        self.folder, self.step_options, self.loop_options = folder, step_options, loop_options
+        self.frames: list[Columns] = []
+        self.tables: list[Columns] = []
+        self.last_write = time.monotonic()
+        if isinstance(begin, Checkpoint):
+            self.batch, self.step = begin.batch, begin.step
+            self.hops, self.digests = begin.hops, begin.digests
+        else:
+            self.batch, self.step, self.hops, self.digests = begin, 0, 0, ()
+            self._save_frame()
+        self.counts = _count(self.batch.status)
+
+    @property
+    def active(self) -> int:
+        return self.counts[Status.ACTIVE]
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self.last_write >= self.loop_options.checkpoint_s
+
+    def take(self, batch: TrajectoryBatch, hops: Columns, *, steps: int) -> None:
+        """Keep the ensemble after some steps, with the hops made on the way."""
+        self.batch, self.step = batch, self.step + steps
+        self.hops += int(hops["accepted"].sum())
+        self.tables.append(hops)
+        self.counts = _count(batch.status)
+        self._save_frame()
+
+    def progress(self, *, trajectory_steps: int, elapsed: float) -> Progress:
+        """Where the run stands."""
+        return Progress(
+            step=self.step,
+            steps=self.loop_options.rules.max_steps,
+            active=self.active,
+            finished=self.counts[Status.FINISHED],
+            parked=self.counts[Status.PARKED],
+            hops=self.hops,
+            trajectory_steps=trajectory_steps,
+            elapsed=elapsed,
+        )
+
+    def write_block(self) -> None:
+        """Put what is new on the disk: the block first, then the checkpoint that vouches for it."""
+        if not self.frames:
+            return
+        block = Block(
+            frames=stack_frames(self.frames),
+            hops=join_hops(self.tables, atoms=self.batch.positions.shape[1]),
+            final=final_of(self.batch),
+        )
+        try:
+            digest = write_part(self.folder, len(self.digests), block)
+            self.digests = (*self.digests, digest)
+            state = Checkpoint(
+                batch=self.batch, step=self.step, hops=self.hops, digests=self.digests
+            )
+            save_checkpoint(self.folder, state)
+        except OSError as error:
+            raise _no_room(self.folder, error) from error
+        self.frames, self.tables, self.last_write = [], [], time.monotonic()
+
+    def _save_frame(self) -> None:
+        self.frames.append(
+            frame_of(
+                self.batch,
+                step=self.step,
+                timestep=self.step_options.timestep,
+                masses=self.step_options.masses,
+                velocities=self.loop_options.velocities,
+            )
+        )
+
+
+def _count(status: Int64[Tensor, " traj"]) -> dict[Status, int]:
+    counts = torch.bincount(status, minlength=len(Status)).tolist()
+    return {kind: counts[kind] for kind in Status}
+
+
+def _no_room(folder: RunFolder, error: OSError) -> ResumableStop:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return ResumableStop(
+        "the disk is full" if full else f"the run folder cannot be written: {error.strerror}",
+        where=str(folder.path),
+        hint="make room, then give the same command with --resume: it goes on from the last "
+        "checkpoint",
+    )

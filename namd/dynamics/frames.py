@@ -1,0 +1,57 @@
+"""Saved frames: the whole ensemble at one time, brought to the host as NumPy arrays."""
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
+
+from namd.dynamics.advance import Columns
+from namd.dynamics.batch import TrajectoryBatch, active_energy, kinetic_energy
+
+
+def frame_of(
+    batch: TrajectoryBatch,
+    *,
+    step: int,
+    timestep: float,
+    masses: Float64[Tensor, " atom"],
+    velocities: bool,
+) -> Columns:
+    """Everything a frame of the ensemble file holds, without the ``frame`` axis.
+
+    Parameters
+    ----------
+    batch
+        The ensemble.
+    step
+        Steps the run has made; a trajectory that stopped earlier shows its last values.
+    timestep
+        Atomic units of time.
+    masses
+        Electron masses.
+    velocities
+        Whether to keep them.
+    """
+    kinetic = kinetic_energy(batch, masses)
+    tensors = {
+        "positions": batch.positions,
+        "energies": batch.energies,
+        "amplitudes": batch.amplitudes,
+        "active_state": batch.active_state,
+        "status": batch.status,
+        "kinetic_energy": kinetic,
+        "total_energy": kinetic + active_energy(batch),
+    }
+    if velocities:
+        tensors["velocities"] = batch.velocities
+    columns: Columns = {name: value.cpu().numpy() for name, value in tensors.items()}
+    return columns | {"step": np.asarray(step), "time": np.asarray(step * timestep)}
+
+
+def stack_frames(frames: list[Columns]) -> Columns:
+    """Frames of one block with a leading ``frame`` axis."""
+    return {name: np.stack([frame[name] for frame in frames]) for name in frames[0]}
+
+
+def final_of(batch: TrajectoryBatch) -> Columns:
+    """How every trajectory stands."""
+    return {name: getattr(batch, name).cpu().numpy() for name in ("status", "reason", "step")}
