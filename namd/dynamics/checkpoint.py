@@ -17,7 +17,7 @@ from namd.dynamics.batch import TrajectoryBatch
 from namd.errors import DataError, NamdError
 from namd.io.atomic import write_bytes
 from namd.io.ensemble_parts import check_parts, discard_parts
-from namd.io.ensemble_writer import hdf5_image
+from namd.io.hdf5_image import hdf5_image
 from namd.io.run_folder import RunFolder
 
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -1,0 +1,141 @@
+"""The header of a run: what it is and where its trajectories start, written before the first step.
+
+It becomes the head of the ensemble file, and is what a resume compares itself with.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float, Int
+
+from namd.errors import DataError
+from namd.io.atomic import write_bytes
+from namd.io.hdf5 import check_format, open_hdf5, read_array, read_attribute
+from namd.io.hdf5_image import hdf5_image, put
+from namd.io.run_folder import RunFolder
+from namd.molecule import Molecule
+from namd.schema import PROPERTIES
+from namd.states import StateSpace
+
+FORMAT = "namd-ensemble"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Header:
+    """What a run is and where its trajectories start.
+
+    Parameters
+    ----------
+    config
+        Resolved configuration.
+    molecule, states
+        Of the potential.
+    potential
+        Its own description, with a digest.
+    decoherence
+        Method with constant and convention.
+    timestep
+        Atomic units of time.
+    seed
+        Of every random number.
+    versions, hardware
+        What made the numbers.
+    trajectory_id, positions, velocities, active_state
+        Initial conditions, atomic units.
+    reference
+        Geometry whose bonds are guarded, Bohr; none for a model particle.
+    """
+
+    config: dict[str, Any]
+    molecule: Molecule
+    states: StateSpace
+    potential: dict[str, str]
+    decoherence: str
+    timestep: float
+    seed: int
+    versions: dict[str, str]
+    hardware: dict[str, str]
+    trajectory_id: Int[np.ndarray, " traj"]
+    positions: Float[np.ndarray, "traj atom 3"]
+    velocities: Float[np.ndarray, "traj atom 3"]
+    active_state: Int[np.ndarray, " traj"]
+    reference: Float[np.ndarray, "atom 3"] | None = None
+
+
+def write_start(folder: RunFolder, header: Header) -> None:
+    """Write the header of a new run; from then on the run can be resumed.
+
+    Raises
+    ------
+    OSError
+        If the disk is full; nothing is left behind then.
+    """
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = str(FORMAT_VERSION)
+        file.attrs["states"] = " ".join(header.states.labels)
+        file.attrs["seed"] = str(header.seed)
+        file.attrs["timestep"] = header.timestep
+        file.attrs["decoherence"] = header.decoherence
+        for name in ("config", "potential", "versions", "hardware"):
+            file.attrs[name] = json.dumps(getattr(header, name), ensure_ascii=False)
+        put(file, "atomic_numbers", header.molecule.atomic_numbers, unit="1")
+        put(file, "masses", header.molecule.masses, unit="electron_mass")
+        put(file, "trajectory_id", header.trajectory_id, unit="1")
+        for name in ("positions", "velocities", "active_state"):
+            unit = PROPERTIES[name].unit
+            put(file, f"initial/{name}", getattr(header, name), unit=unit)
+        if header.reference is not None:
+            put(file, "initial/reference", header.reference, unit="bohr")
+
+    write_bytes(folder.start, hdf5_image(fill))
+
+
+def read_start(folder: RunFolder) -> Header:
+    """Read the header of a run that is to be resumed.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+    """
+    with open_hdf5(folder.start) as file:
+        check_format(file, name=FORMAT, version=FORMAT_VERSION)
+
+        def initial(name: str) -> np.ndarray:
+            return read_array(file, f"initial/{name}", unit=PROPERTIES[name].unit)
+
+        guarded = "initial/reference" in file
+        return Header(
+            config=_json(file, "config"),
+            molecule=Molecule(
+                atomic_numbers=read_array(file, "atomic_numbers"), masses=read_array(file, "masses")
+            ),
+            states=StateSpace(tuple(read_attribute(file, "states").split())),
+            potential=_json(file, "potential"),
+            decoherence=read_attribute(file, "decoherence"),
+            timestep=float(read_attribute(file, "timestep")),
+            seed=int(read_attribute(file, "seed")),
+            versions=_json(file, "versions"),
+            hardware=_json(file, "hardware"),
+            trajectory_id=read_array(file, "trajectory_id"),
+            positions=initial("positions"),
+            velocities=initial("velocities"),
+            active_state=initial("active_state"),
+            reference=read_array(file, "initial/reference", unit="bohr") if guarded else None,
+        )
+
+
+def _json(file: h5py.File, name: str) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(read_attribute(file, name))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"attribute {name!r} is not valid JSON: {error}", where=str(file.filename)
+        ) from None
+    return value
