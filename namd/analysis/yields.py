@@ -64,6 +64,11 @@ class Yields:
     failures: dict[str, int]
     time_fs: float
 
+    @property
+    def decided(self) -> int:
+        """Trajectories in one of the declared classes."""
+        return sum(entry.count for entry in self.conditional.values())
+
 
 def share(count: int, total: int) -> Share:
     """Fraction ``count / total`` with its Wilson interval."""

@@ -1,0 +1,31 @@
+"""``namd analyze``: what an ensemble says. Nothing here imports torch."""
+
+import click
+
+from namd.cli.main import LazyCommand, LazyGroup
+
+COMMANDS: dict[str, LazyCommand] = {
+    "populations": LazyCommand(
+        "namd.cli.analyze_populations:populations", "State populations over time, and the lifetime."
+    ),
+    "quantum-yield": LazyCommand(
+        "namd.cli.analyze_quantum_yield:quantum_yield", "Products, by classes of geometries."
+    ),
+    "hops": LazyCommand("namd.cli.analyze_hops:hops", "Hops: numbers, times and energy gaps."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def analyze() -> None:
+    """Analyse an ensemble of trajectories, finished or still running.
+
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file.
+
+    \b
+    Examples:
+      namd analyze populations runs/cis
+      namd analyze populations runs/cis --figure populations.png
+      namd analyze quantum-yield runs/cis --json
+      namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
+      namd analyze hops runs/cis
+    """

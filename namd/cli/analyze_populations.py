@@ -1,0 +1,166 @@
+"""``namd analyze populations``: options in, populations and lifetime out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from namd.cli import console
+
+if TYPE_CHECKING:
+    from namd.analysis.populations import Populations
+    from namd.analysis.survival import Estimate, SurvivalTimes
+    from namd.io.ensemble import Ensemble
+
+_ROWS = 20
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--figure", type=click.Path(path_type=Path), help="Also draw a figure (.png, .pdf, .svg)."
+)
+@click.option("--full", is_flag=True, help=f"Print every saved time, not about {_ROWS} of them.")
+def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) -> None:
+    """State populations over time with 95 % intervals, and the excited-state lifetime.
+
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file.
+
+    Who counts: n(t) trajectories, all that have not been parked by then. A finished trajectory
+    keeps its last state. A parked one leaves at its parking time; how far the result could move
+    if all parked ones were in the same state is printed. Intervals are Wilson's.
+
+    The lifetime is the median time to the first arrival in the ground state (Kaplan-Meier;
+    parked and still excited trajectories are censored, not dropped), with a bootstrap interval
+    over trajectories. It is not given unless half of the trajectories have decayed.
+
+    \b
+    Examples:
+      namd analyze populations runs/cis
+      namd analyze populations runs/cis --figure populations.png
+      namd analyze populations runs/cis --json > populations.json
+
+    \b
+    JSON: time_fs, states, active_state_populations [time][state], lower, upper,
+    amplitude_populations, trajectories [time], parked, then
+      parked_by_time [time], parking_reasons, bound_lower, bound_upper [time][state],
+      lifetime    null, or {state, median_fs, lower_fs, upper_fs}; upper_fs null: not reached
+      survival    null, or {state, trajectories, decayed, parked, still_excited,
+                  time_per_decay_fs: {value_fs, lower_fs, upper_fs}}: observed time per
+                  decay, a lifetime only if the rate is constant; null: no upper limit
+    """
+    import numpy as np
+
+    from namd.analysis.populations import populations as compute
+    from namd.analysis.subject import subject
+    from namd.analysis.survival import bootstrap_median, survival_times
+    from namd.io.ensemble import read_ensemble
+
+    if figure is not None:
+        from namd.analysis.figures import check_figure_path
+
+        check_figure_path(figure)
+    ensemble = read_ensemble(run)
+    result = compute(ensemble)
+    times = survival_times(ensemble)
+    lifetime = bootstrap_median(
+        times.duration_fs, times.decayed, generator=np.random.default_rng(0)
+    )
+    if figure is not None:
+        from namd.analysis.figures import populations_figure, save_figure
+
+        drawn = populations_figure(
+            result, subject=subject(ensemble), lifetime=lifetime, decaying=times.state
+        )
+        save_figure(drawn, figure)
+        console.note(f"Figure written to {figure}")
+    if as_json:
+        console.result_json(_as_json(ensemble, result, times, lifetime))
+    else:
+        _show(ensemble, result, times, lifetime, rows=None if full else _ROWS)
+
+
+def _as_json(
+    ensemble: "Ensemble", result: "Populations", times: "SurvivalTimes", lifetime: "Estimate | None"
+) -> Any:
+    from namd.analysis.jsonable import jsonable
+    from namd.analysis.survival import time_per_decay
+    from namd.io.ensemble import is_parked, parking_reasons
+
+    survival = {
+        "state": times.state,
+        "trajectories": len(times),
+        "decayed": times.decayed.sum(),
+        "parked": times.parked.sum(),
+        "still_excited": (~times.decayed & ~times.parked).sum(),
+        "time_per_decay_fs": time_per_decay(times),
+    }
+    return jsonable(
+        {
+            "time_fs": result.time_fs,
+            "states": result.states,
+            "active_state_populations": result.active,
+            "lower": result.lower,
+            "upper": result.upper,
+            "amplitude_populations": result.amplitude,
+            "trajectories": result.trajectories,
+            "parked": is_parked(ensemble).sum(),
+            "parked_by_time": result.parked,
+            "parking_reasons": parking_reasons(ensemble),
+            "bound_lower": result.bound_lower,
+            "bound_upper": result.bound_upper,
+            "lifetime": lifetime
+            and {
+                "state": times.state,
+                "median_fs": lifetime.value_fs,
+                "lower_fs": lifetime.lower_fs,
+                "upper_fs": lifetime.upper_fs,
+            },
+            "survival": survival if len(times) else None,
+        }
+    )
+
+
+def _show(
+    ensemble: "Ensemble",
+    result: "Populations",
+    times: "SurvivalTimes",
+    lifetime: "Estimate | None",
+    *,
+    rows: int | None,
+) -> None:
+    from namd.analysis.subject import subject
+    from namd.cli.analyze_wording import endings_line, lifetime_lines
+
+    headings = ["time/fs", "n"]
+    for label in result.states:
+        headings += [label, "95 %", f"|c|² {label}"]
+    number = len(result.time_fs)
+    step = 1 if rows is None else max(1, -(-(number - 1) // rows))
+    shown = sorted({*range(0, number, step), number - 1})
+    width = max(len("time/fs"), len(f"{result.time_fs[-1]:.1f}"))
+    table = []
+    for t in shown:
+        row = [f"{result.time_fs[t]:{width}.1f}", str(result.trajectories[t])]
+        for k in range(len(result.states)):
+            band = f"{result.lower[t, k]:.3f}–{result.upper[t, k]:.3f}"
+            row += [_number(result.active[t, k]), band, _number(result.amplitude[t, k])]
+        table.append(row)
+    console.table(headings, table, title=f"State populations  {subject(ensemble)}")
+    console.result()
+    console.result(endings_line(ensemble))
+    if result.parked[-1]:
+        bounds = ", ".join(
+            f"{label} {result.bound_lower[-1, k]:.3f}–{result.bound_upper[-1, k]:.3f}"
+            for k, label in enumerate(result.states)
+        )
+        console.result(f"  If all parked ones were in one state, at the last time: {bounds}")
+    for line in lifetime_lines(times, lifetime):
+        console.result(line)
+    if len(shown) < number:
+        console.note(f"{len(shown)} of {number} saved times shown; --full or --json gives all.")
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}"  # noqa: PLR0124  (NaN: nobody counts)

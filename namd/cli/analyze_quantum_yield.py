@@ -1,0 +1,152 @@
+"""``namd analyze quantum-yield``: options in, products with intervals out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from namd.cli import console
+
+if TYPE_CHECKING:
+    from namd.analysis.yields import Share, Yields
+    from namd.config.classes import AnalysisConfig
+    from namd.io.ensemble import Ensemble
+
+
+@click.command("quantum-yield")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--figure", type=click.Path(path_type=Path), help="Also draw a figure (.png, .pdf, .svg)."
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="YAML file with `coordinates` and `classes`, or a run configuration with an `analysis` "
+    "section; used instead of the run's own.",
+)
+def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Path | None) -> None:
+    """Show what every trajectory has become, with 95 % Wilson intervals.
+
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file. The classes are
+    those of the run's `analysis` section, or of --classes.
+
+    Every trajectory is in exactly one place: a class, if it is in the ground state in its last
+    frame and its geometry fits (the first class that fits is taken); `undecided`, if it is still
+    excited or fits no class; `failed`, if a guard parked it. All fractions are of all
+    trajectories. Those of the decided trajectories only are printed beside them.
+
+    \b
+    Examples:
+      namd analyze quantum-yield runs/cis
+      namd analyze quantum-yield runs/cis --figure yields.png
+      namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
+
+    \b
+    A file of classes (atoms from 0; dihedral, angle, distance, min_distance; a dihedral is
+    unsigned, 0 to 180 degrees; bounds at_least_ and below_, _degrees or _angstrom):
+      coordinates:
+        - {kind: dihedral, name: torsion, atoms: [5, 6, 7, 8]}
+      classes:
+        - {name: cis, bounds: [{coordinate: torsion, below_degrees: 90}]}
+        - {name: trans, bounds: [{coordinate: torsion, at_least_degrees: 90}]}
+
+    \b
+    JSON: classes (name: count, fraction, lower, upper), trajectories, time_fs, decided,
+    conditional (name: fraction, lower, upper among the decided), still_excited,
+    unclassified, still_running, failures (reason: count).
+    """
+    from namd.analysis.subject import subject
+    from namd.analysis.yields import quantum_yields
+    from namd.io.ensemble import read_ensemble
+
+    if figure is not None:
+        from namd.analysis.figures import check_figure_path
+
+        check_figure_path(figure)
+    ensemble = read_ensemble(run)
+    result = quantum_yields(ensemble, _classes(ensemble, classes))
+    if figure is not None:
+        from namd.analysis.figures import save_figure, yields_figure
+
+        save_figure(yields_figure(result, subject=subject(ensemble)), figure)
+        console.note(f"Figure written to {figure}")
+    if as_json:
+        console.result_json(_as_json(ensemble, result))
+    else:
+        _show(ensemble, result)
+
+
+def _classes(ensemble: "Ensemble", file: Path | None) -> "AnalysisConfig":
+    """Take the classes from the file given, else from the run's own configuration."""
+    from namd.config.classes import AnalysisConfig
+    from namd.config.loading import read_yaml, validate
+    from namd.errors import ConfigError
+
+    source = ensemble.config if file is None else read_yaml(file)
+    data, where = source.get("analysis"), f"{file or ensemble.path}  analysis"
+    if file is not None and "analysis" not in source:
+        data, where = source, str(file)
+    if not isinstance(data, dict):
+        raise ConfigError(
+            "expected classes of geometries, found none" if data is None else "expected a mapping",
+            where=where,
+            hint="give --classes FILE.yaml; `namd analyze quantum-yield --help` shows one",
+        )
+    return validate(data, AnalysisConfig, where=where)
+
+
+def _as_json(ensemble: "Ensemble", result: "Yields") -> dict[str, object]:
+    def interval(entry: "Share") -> dict[str, object]:
+        return {"fraction": entry.fraction, "lower": entry.lower, "upper": entry.upper}
+
+    return {
+        "classes": {
+            name: {"count": entry.count, **interval(entry)}
+            for name, entry in result.classes.items()
+        },
+        "trajectories": ensemble.n_trajectories,
+        "time_fs": result.time_fs,
+        "decided": result.decided,
+        "conditional": {name: interval(entry) for name, entry in result.conditional.items()},
+        "still_excited": result.still_excited,
+        "unclassified": result.unclassified,
+        "still_running": result.still_running,
+        "failures": result.failures,
+    }
+
+
+def _show(ensemble: "Ensemble", result: "Yields") -> None:
+    from namd.analysis.subject import subject
+    from namd.cli.analyze_wording import endings_line, remedy_lines
+
+    rows = []
+    for name, entry in result.classes.items():
+        decided = result.conditional.get(name)
+        rows.append(
+            [
+                name,
+                str(entry.count),
+                *_interval(entry),
+                *(_interval(decided) if decided else ("", "")),
+            ]
+        )
+    console.table(
+        ["class", "count", "of all", "95 %", "of decided", "95 %"],
+        rows,
+        title=f"Products after {result.time_fs:.1f} fs  {subject(ensemble)}",
+    )
+    console.result()
+    console.result(
+        f"Decided: {result.decided}. Undecided: {result.still_excited} still excited, "
+        f"{result.unclassified} in the ground state but in no class"
+    )
+    console.result(endings_line(ensemble))
+    for line in remedy_lines(ensemble):
+        console.result(line)
+
+
+def _interval(entry: "Share") -> tuple[str, str]:
+    if entry.fraction is None or entry.lower is None or entry.upper is None:
+        return "–", "–"
+    return f"{entry.fraction:.3f}", f"{entry.lower:.3f}–{entry.upper:.3f}"

@@ -1,0 +1,60 @@
+"""Sentences that the tables of ``namd analyze`` share."""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from namd.analysis.survival import Estimate, SurvivalTimes
+    from namd.io.ensemble import Ensemble
+
+
+def endings_line(ensemble: "Ensemble") -> str:
+    """Say how the trajectories ended, with the reasons of the parked ones."""
+    from namd.analysis.subject import endings
+    from namd.io.ensemble import parking_reasons
+
+    words = {"finished": "finished", "active": "not ended yet", "parked": "parked"}
+    counts = endings(ensemble)
+    line = ", ".join(f"{n} {words[k]}" for k, n in counts.items() if n or k != "active")
+    reasons = ", ".join(f"{name} {count}" for name, count in parking_reasons(ensemble).items())
+    return f"Trajectories: {line}{f' ({reasons})' if reasons else ''}"
+
+
+def remedy_lines(ensemble: "Ensemble") -> list[str]:
+    """Say for every reason trajectories were parked for what can be done."""
+    from namd.io.ensemble import REASONS, parking_reasons
+
+    known = {reason.name: reason for reason in REASONS.values()}
+    return [
+        f"  {name} ({count}): {known[name].sentence} Remedy: {known[name].remedy}."
+        for name, count in parking_reasons(ensemble).items()
+        if name in known
+    ]
+
+
+def lifetime_lines(times: "SurvivalTimes", lifetime: "Estimate | None") -> list[str]:
+    """Say the median survival time, or why there is none and what is known instead."""
+    from namd.analysis.survival import time_per_decay
+
+    if not len(times):
+        return ["Lifetime: none, every trajectory began in the ground state"]
+    decayed = int(times.decayed.sum())
+    counts = f"{decayed} of {len(times)} have reached the ground state"
+    if lifetime is not None:
+        interval = f"95 % {lifetime.lower_fs:.1f}–{_limit(lifetime.upper_fs)} fs"
+        what = f"{lifetime.value_fs:.1f} fs (median time to the ground state)"
+        return [f"{times.state} lifetime: {what}, {interval}; {counts}"]
+    lines = [f"{times.state} lifetime: not determined, only {counts}"]
+    rate = time_per_decay(times)
+    if rate is not None:
+        said = f"95 % {_limit(rate.lower_fs)}–{_limit(rate.upper_fs)} fs"
+        if math.isfinite(rate.value_fs):
+            said = f"{rate.value_fs:.0f} fs, {said}"
+        else:
+            said = f"above {rate.lower_fs:.0f} fs (97.5 %)"
+        lines.append(f"  If the rate were constant from the start: {said}")
+    return lines
+
+
+def _limit(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "not reached"
