@@ -75,6 +75,7 @@ def populations_figure(
             )
             upper.plot(result.time_fs, result.active[:, k], color=colour, lw=1.8, label=label)
             upper.plot(result.time_fs, result.amplitude[:, k], color=colour, lw=1.0, ls=(0, (4, 2)))
+        _draw_numbers(lower, result)
         if lifetime is not None:
             _mark_lifetime(upper, lifetime, decaying)
         upper.set(ylabel="population", ylim=(-0.02, 1.02))
@@ -95,7 +96,6 @@ def populations_figure(
             columnspacing=1.4,
             handlelength=1.6,
         )
-        _draw_numbers(lower, result)
     return figure
 
 
@@ -123,6 +123,7 @@ def yields_figure(result: Yields, *, subject: str) -> Figure:
                 color="#E4E4E4" if other else PALETTE[row % len(PALETTE)],
                 edgecolor=GREY if name == FAILED else "none",
                 hatch="////" if name == FAILED else None,
+                alpha=1.0 if other else 0.8,
                 linewidth=0,
             )
             axes.errorbar(
@@ -150,8 +151,6 @@ def yields_figure(result: Yields, *, subject: str) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel("share of all trajectories, with 95 % Wilson interval")
-        axes.grid(axis="x", color=PALE, lw=0.4, alpha=0.6)
-        axes.set_axisbelow(True)
         _title(figure, f"Products after {result.time_fs:.0f} fs", subject)
     return figure
 
@@ -202,14 +201,16 @@ def _mark_lifetime(axes: Axes, lifetime: Estimate, decaying: str) -> None:
     axes.axvline(lifetime.value_fs, color=GREY, lw=0.8, ls=":")
     if np.isfinite(high):
         axes.axvspan(low, high, color=GREY, alpha=0.10, lw=0)
+    # Beside the line at the top, where the decaying state has just left, unless that is the edge.
+    late = lifetime.value_fs > 0.75 * axes.get_xlim()[1]
     axes.annotate(
         f"{decaying} median\n{lifetime.value_fs:.0f} fs",
-        (lifetime.value_fs, 0.5),
-        (-6, 0),
+        (max(lifetime.value_fs, high if np.isfinite(high) and not late else 0.0), 0.98),
+        (-5 if late else 5, 0),
         textcoords="offset points",
         color=GREY,
-        ha="right",
-        va="center",
+        ha="right" if late else "left",
+        va="top",
         fontsize=8,
     )
 

@@ -101,6 +101,9 @@ def coordinate_values(
             values = distance(positions, coordinate.atoms) * ANGSTROM_PER_BOHR
         case "min_distance":
             values = min_distance(positions, coordinate.pairs) * ANGSTROM_PER_BOHR
+        case "position":
+            axis = "xyz".index(coordinate.axis)
+            values = positions[..., coordinate.atom, axis] * ANGSTROM_PER_BOHR
     return np.asarray(values)
 
 
