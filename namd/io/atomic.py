@@ -24,6 +24,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_file_mask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -33,6 +34,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 ``text`` as :func:`write_bytes` does."""
     write_bytes(path, text.encode())
+
+
+def _file_mask() -> int:
+    """Read the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def sync_folder(folder: Path) -> None:

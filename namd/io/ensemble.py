@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
 from namd.errors import DataError
+from namd.io.ensemble_parts import has_parts, snapshot
 from namd.io.hdf5 import check_format, open_hdf5, read_array, read_attribute
 from namd.states import StateSpace
 
@@ -207,6 +208,8 @@ def _reason_name(code: int) -> str:
 def _locate(path: Path) -> Path:
     if not path.is_dir():
         return path
+    if not (path / FILE_NAME).is_file() and has_parts(path):
+        return snapshot(path)
     if not (path / FILE_NAME).is_file():
         raise DataError(
             f"this folder holds no {FILE_NAME}",

@@ -13,15 +13,13 @@ from jaxtyping import Float, Int
 
 from namd.errors import DataError
 from namd.io.atomic import write_bytes
+from namd.io.ensemble import FORMAT, FORMAT_VERSION
 from namd.io.hdf5 import check_format, open_hdf5, read_array, read_attribute
 from namd.io.hdf5_image import hdf5_image, put
 from namd.io.run_folder import RunFolder
 from namd.molecule import Molecule
 from namd.schema import PROPERTIES
 from namd.states import StateSpace
-
-FORMAT = "namd-ensemble"
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
