@@ -13,7 +13,7 @@ It is the ``analysis`` section of a run configuration, or a file given to ``--cl
 """
 
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -62,7 +62,18 @@ class MinDistance(Section):
     )
 
 
-Coordinate = Annotated[Dihedral | Angle | Distance | MinDistance, Field(discriminator="kind")]
+class Position(Section):
+    """One Cartesian coordinate of one atom, for model particles."""
+
+    kind: Literal["position"]
+    name: Name = Field(description="how bounds refer to this coordinate")
+    atom: AtomIndex = Field(description="0-based atom number")
+    axis: Literal["x", "y", "z"] = Field(description="which coordinate")
+
+
+Coordinate = Annotated[
+    Dihedral | Angle | Distance | MinDistance | Position, Field(discriminator="kind")
+]
 
 
 class Bound(Section):
@@ -89,7 +100,7 @@ class Bound(Section):
         return self.at_least_degrees is not None or self.below_degrees is not None
 
     @model_validator(mode="after")
-    def _one_unit_and_not_empty(self) -> Self:
+    def _one_unit_and_not_empty(self) -> "Bound":
         lengths = self.at_least_angstrom is not None or self.below_angstrom is not None
         if lengths == self.is_angular:
             raise ValueError("expected bounds in degrees or in angstrom, at least one, not both")
@@ -117,7 +128,7 @@ class AnalysisConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def _names_fit(self) -> "AnalysisConfig":
         kinds = {c.name: c.kind for c in self.coordinates}
         for what, names in (
             ("coordinate", [c.name for c in self.coordinates]),
@@ -143,15 +154,24 @@ def check_atoms(config: AnalysisConfig, n_atoms: int, *, where: str) -> None:
         Naming the coordinate; ``where`` names the configuration.
     """
     for coordinate in config.coordinates:
-        groups: tuple[tuple[int, ...], ...]
-        groups = coordinate.pairs if coordinate.kind == "min_distance" else (coordinate.atoms,)
-        for atoms in groups:
+        for atoms in _atom_groups(coordinate):
             if max(atoms) >= n_atoms or len(set(atoms)) != len(atoms):
                 raise ConfigError(
                     f"expected distinct atom numbers from 0 to {n_atoms - 1}",
                     where=f"{where}  coordinate {coordinate.name} = {list(atoms)}",
                     hint="atoms are counted from 0 in the order of the geometry",
                 )
+
+
+def _atom_groups(coordinate: Coordinate) -> tuple[tuple[int, ...], ...]:
+    """Atoms that a coordinate speaks of, in groups within which none may repeat."""
+    match coordinate.kind:
+        case "min_distance":
+            return coordinate.pairs
+        case "position":
+            return ((coordinate.atom,),)
+        case _:
+            return (coordinate.atoms,)
 
 
 def _check_bound(bound: Bound, class_name: str, kinds: dict[str, Any]) -> None:
