@@ -59,7 +59,7 @@ def find_run_config(name: str) -> Path:
         for path in (candidate, candidate.with_name(candidate.name + ".yaml")):
             if path.is_file():
                 return path
-    known = _names("trajectories", lambda path: path.suffix == ".yaml")
+    known = _names("trajectories", _is_run)
     raise ConfigError(
         "no such configuration, neither as a file nor in the run library",
         where=name,
@@ -108,6 +108,10 @@ def _names(folder: str, accept: Callable[[Path], bool]) -> list[str]:
         if accept(path)
     )
     return list(dict.fromkeys(found))
+
+
+def _is_run(path: Path) -> bool:
+    return path.suffix == ".yaml" and not path.name.startswith("classes-")
 
 
 def _suggest(name: str, known: list[str], prefix: str) -> str:

@@ -1,0 +1,72 @@
+"""``namd config``: check, show and document configurations. Imports no torch."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from namd.cli import console
+
+if TYPE_CHECKING:
+    from namd.config.section import Section
+
+KINDS = click.Choice(["run", "train"])
+
+
+@click.group()
+def config() -> None:
+    """Check, show and document configurations."""
+
+
+@config.command()
+@click.argument("kind", type=KINDS, default="run")
+def schema(kind: str) -> None:
+    """Print the JSON schema of a configuration: every key, its default, its meaning.
+
+    \b
+    Examples:
+      namd config schema
+      namd config schema train > train.schema.json
+    """
+    console.result(json.dumps(_model(kind).model_json_schema(), indent=2, ensure_ascii=False))
+
+
+@config.command()
+@click.argument("file")
+@click.option("--kind", type=KINDS, help="What FILE describes.  [default: told by its keys]")
+@click.option("--show", is_flag=True, help="Print every key with its value, defaults included.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable."
+)
+def check(file: str, kind: str | None, show: bool, overrides: tuple[str, ...]) -> None:
+    """Check a configuration: keys, values, units; says what is wrong and where.
+
+    \b
+    Examples:
+      namd config check trajectories/stilbene-cis.yaml
+      namd config check stilbene-cis --show --set dynamics.duration_fs=200
+      namd config check models/stilbene-ssr/train.yaml --kind train
+    """
+    import yaml
+
+    from namd.config.loading import load_config, read_yaml, resolved_config
+    from namd.io.library import find_run_config
+
+    path = Path(file) if Path(file).is_file() else find_run_config(file)
+    chosen = kind or ("train" if "data" in read_yaml(path) else "run")
+    loaded = load_config(path, _model(chosen), overrides)
+    if show:
+        text = yaml.safe_dump(resolved_config(loaded), sort_keys=False, allow_unicode=True)
+        console.result(text.rstrip())
+    console.note(f"{path}: a valid {chosen} configuration")
+
+
+def _model(kind: str) -> "type[Section]":
+    if kind == "train":
+        from namd.config.training import TrainingConfig
+
+        return TrainingConfig
+    from namd.config.run import RunConfig
+
+    return RunConfig
