@@ -33,7 +33,7 @@ def _write_ensemble(
     ``active_state`` and ``status`` are [frame, traj]; ``hops`` are (trajectory, time in fs, from,
     to, accepted). What is left out is filled with the plainest values.
     """
-    active = np.asarray(active_state)
+    active = np.asarray(active_state, dtype=int)
     n_frames, n = active.shape
     states = max(2, int(active.max()) + 1)
     status = np.zeros_like(active) if status is None else np.asarray(status)
@@ -73,7 +73,7 @@ def _write_ensemble(
         put("frames/positions", positions, "f4", "bohr")
         put("frames/velocities", np.zeros_like(positions), "f4", "bohr*hartree/hbar")
         put("frames/energies", energies, "f8", "hartree")
-        put("frames/amplitudes", amplitudes, "c8")
+        put("frames/amplitudes", np.asarray(amplitudes, dtype=complex), "c8")
         put("frames/active_state", active, "i1")
         put("frames/status", status, "i1")
         put("frames/kinetic_energy", np.ones((n_frames, n)), "f8", "hartree")

@@ -26,6 +26,24 @@ FILE_NAME = "ensemble.h5"
 ACTIVE, FINISHED, PARKED = 0, 1, 2
 STATUS: dict[int, str] = {ACTIVE: "active", FINISHED: "finished", PARKED: "parked"}
 
+# Name → dtype in memory, unit on disk, whether there is a state axis after [frame, traj].
+_FRAME_ARRAYS: dict[str, tuple[type, str, bool]] = {
+    "active_state": (np.int64, "1", False),
+    "status": (np.int64, "1", False),
+    "amplitudes": (np.complex128, "1", True),
+    "energies": (np.float64, "hartree", True),
+    "total_energy": (np.float64, "hartree", False),
+}
+_HOP_COLUMNS: dict[str, tuple[type, str]] = {
+    "trajectory": (np.int64, "1"),
+    "time": (np.float64, "hbar/hartree"),
+    "from_state": (np.int64, "1"),
+    "to_state": (np.int64, "1"),
+    "accepted": (np.bool_, "1"),
+    "gap": (np.float64, "hartree"),
+    "kinetic_energy": (np.float64, "hartree"),
+}
+
 
 class ParkingReason(NamedTuple):
     """Why a guard stopped a trajectory."""
@@ -184,9 +202,7 @@ def read_ensemble(run_or_file: Path | str) -> Ensemble:
     path = _locate(Path(run_or_file))
     with open_hdf5(path) as file:
         check_format(file, name=FORMAT, version=FORMAT_VERSION)
-        ensemble = _read(file, path)
-    _check(ensemble)
-    return ensemble
+        return _read(file, path)
 
 
 def is_parked(ensemble: Ensemble) -> Bool[np.ndarray, " traj"]:
@@ -221,97 +237,81 @@ def _locate(path: Path) -> Path:
 
 def _read(file: h5py.File, path: Path) -> Ensemble:
     frames, final = _group(file, "frames"), _group(file, "final")
+    states = StateSpace(tuple(read_attribute(file, "states").split()))
     identity = read_array(file, "trajectory_id").astype(np.int64)
     time = read_array(frames, "time", unit="hbar/hartree").astype(np.float64)
-    columns: dict[str, tuple[type, str]] = {
-        "active_state": (np.int64, "1"),
-        "status": (np.int64, "1"),
-        "amplitudes": (np.complex128, "1"),
-        "energies": (np.float64, "hartree"),
-        "total_energy": (np.float64, "hartree"),
-    }
     arrays: dict[str, np.ndarray] = {
         name: read_array(frames, name, unit=unit).astype(dtype)
-        for name, (dtype, unit) in columns.items()
+        for name, (dtype, unit, _) in _FRAME_ARRAYS.items()
     }
+    ends = {name: read_array(final, name).astype(np.int64) for name in ("status", "reason", "step")}
     if "positions" not in frames:
         raise DataError("dataset 'frames/positions' is missing", where=str(path))
     # A block of a running file may have reached some datasets and not yet the others.
     whole = min(len(time), len(frames["positions"]), *(len(a) for a in arrays.values()))
+    time, arrays = time[:whole], {name: array[:whole] for name, array in arrays.items()}
+    if not whole or not len(identity):
+        raise DataError(
+            "the ensemble holds no saved frame yet",
+            where=str(path),
+            hint="wait for the run's first block, or continue it with --resume",
+        )
+    rows = (whole, len(identity))
+    for name, array in arrays.items():
+        with_states = (len(states),) if _FRAME_ARRAYS[name][2] else ()
+        _expect(array, rows + with_states, f"frames/{name}", path)
+    for name, array in ends.items():
+        _expect(array, rows[1:], f"final/{name}", path)
+    _expect_states(arrays["active_state"], len(states), "frames/active_state", path)
+    if not (np.isfinite(time).all() and (np.diff(time) > 0).all()):
+        raise DataError("frames/time does not increase from frame to frame", where=str(path))
     return Ensemble(
         path=path,
-        states=StateSpace(tuple(read_attribute(file, "states").split())),
+        states=states,
         atomic_numbers=read_array(file, "atomic_numbers").astype(np.int64),
         config=_json_attribute(file, "config"),
         potential=_json_attribute(file, "potential"),
         timestep=_number_attribute(file, "timestep"),
-        time=time[:whole],
-        **{name: array[:whole] for name, array in arrays.items()},
-        final_status=read_array(final, "status").astype(np.int64),
-        final_reason=read_array(final, "reason").astype(np.int64),
-        final_step=read_array(final, "step").astype(np.int64),
-        hops=_read_hops(_group(file, "hops"), identity),
+        time=time,
+        **arrays,
+        final_status=ends["status"],
+        final_reason=ends["reason"],
+        final_step=ends["step"],
+        hops=_read_hops(_group(file, "hops"), identity, len(states), path),
         trajectory_id=identity,
     )
 
 
-def _read_hops(group: h5py.Group, identity: Int[np.ndarray, " traj"]) -> Hops:
-    numbers = read_array(group, "trajectory").astype(np.int64)
-    order = np.argsort(identity)
-    slot = np.searchsorted(identity[order], numbers).clip(max=max(len(identity) - 1, 0))
-    if len(numbers) and not np.array_equal(identity[order][slot], numbers):
-        raise DataError(
-            "the hop table names trajectories that are not in 'trajectory_id'",
-            where=str(group.file.filename),
-        )
-    return Hops(
-        trajectory=order[slot],
-        time=read_array(group, "time", unit="hbar/hartree").astype(np.float64),
-        from_state=read_array(group, "from_state").astype(np.int64),
-        to_state=read_array(group, "to_state").astype(np.int64),
-        accepted=read_array(group, "accepted").astype(np.bool_),
-        gap=np.abs(read_array(group, "gap", unit="hartree").astype(np.float64)),
-        kinetic_energy=read_array(group, "kinetic_energy", unit="hartree").astype(np.float64),
-    )
-
-
-def _check(ensemble: Ensemble) -> None:
-    """Refuse an ensemble whose parts do not fit each other."""
-    frames, trajectories, states = len(ensemble.time), ensemble.n_trajectories, len(ensemble.states)
-    where = str(ensemble.path)
-    if not frames or not trajectories:
-        raise DataError(
-            "the ensemble holds no saved frame yet",
-            where=where,
-            hint="wait for the run's first block, or continue it with --resume",
-        )
-    expected = {
-        "active_state": (frames, trajectories),
-        "status": (frames, trajectories),
-        "amplitudes": (frames, trajectories, states),
-        "energies": (frames, trajectories, states),
-        "total_energy": (frames, trajectories),
-        "final_status": (trajectories,),
-        "final_reason": (trajectories,),
-        "final_step": (trajectories,),
+def _read_hops(
+    group: h5py.Group, identity: Int[np.ndarray, " traj"], n_states: int, path: Path
+) -> Hops:
+    columns: dict[str, np.ndarray] = {
+        name: read_array(group, name, unit=unit).astype(dtype)
+        for name, (dtype, unit) in _HOP_COLUMNS.items()
     }
-    for name, shape in expected.items():
-        found = getattr(ensemble, name).shape
-        if found != shape:
-            raise DataError(f"{name} has shape {found}, expected {shape}", where=where)
-    hops = ensemble.hops
-    lengths = {name: len(column) for name, column in vars(hops).items()}
-    if len(set(lengths.values())) != 1:
-        raise DataError(f"the columns of the hop table differ in length: {lengths}", where=where)
-    for name, value in (
-        ("active_state", ensemble.active_state),
-        ("hops/from_state", hops.from_state),
-        ("hops/to_state", hops.to_state),
-    ):
-        if value.size and not (value.min() >= 0 and value.max() < states):
-            raise DataError(f"{name} names a state outside 0 … {states - 1}", where=where)
-    if not (np.isfinite(ensemble.time).all() and (np.diff(ensemble.time) > 0).all()):
-        raise DataError("frames/time does not increase from frame to frame", where=where)
+    numbers = columns.pop("trajectory")
+    for name, column in columns.items():
+        _expect(column, numbers.shape, f"hops/{name}", path)
+    for name in ("from_state", "to_state"):
+        _expect_states(columns[name], n_states, f"hops/{name}", path)
+    order = np.argsort(identity)
+    slot = np.searchsorted(identity[order], numbers).clip(max=len(identity) - 1)
+    if not np.array_equal(identity[order][slot], numbers):
+        raise DataError(
+            "the hop table names trajectories that are not in 'trajectory_id'", where=str(path)
+        )
+    columns["gap"] = np.abs(columns["gap"])
+    return Hops(trajectory=order[slot], **columns)
+
+
+def _expect(array: np.ndarray, shape: tuple[int, ...], name: str, path: Path) -> None:
+    if array.shape != shape:
+        raise DataError(f"{name} has shape {array.shape}, expected {shape}", where=str(path))
+
+
+def _expect_states(array: np.ndarray, n_states: int, name: str, path: Path) -> None:
+    if array.size and not (array.min() >= 0 and array.max() < n_states):
+        raise DataError(f"{name} names a state outside 0 … {n_states - 1}", where=str(path))
 
 
 def _group(file: h5py.File, name: str) -> h5py.Group:
