@@ -13,6 +13,7 @@ from ase.data import covalent_radii
 from jaxtyping import Bool, Float, Int
 
 from namd.data.dataset import Dataset
+from namd.data.distances import nearest_neighbours
 from namd.errors import DataError
 from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE
 
@@ -25,7 +26,6 @@ LARGEST_FORCE_RMS = 1.0
 """Hartree/Bohr (51 eV/Å) per component: forces in eV/Å read as atomic units reach it."""
 _UNKNOWN_LEVELS = {"", "unknown", "none", "?", "n/a"}
 _SHOWN = 5
-_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +48,13 @@ class Fault:
     frames: Int[np.ndarray, " fault"]
 
 
-def check_dataset(dataset: Dataset, *, path: Path | str, couplings_required: bool = False) -> None:
+def check_dataset(
+    dataset: Dataset,
+    *,
+    path: Path | str,
+    require_coupling: bool = False,
+    require_forces: bool = True,
+) -> None:
     """Refuse a dataset whose numbers cannot be right.
 
     Parameters
@@ -57,15 +63,17 @@ def check_dataset(dataset: Dataset, *, path: Path | str, couplings_required: boo
         What was read.
     path
         The file it came from, for the message.
-    couplings_required
+    require_coupling
         Also refuse missing and unknown (NaN) couplings.
+    require_forces
+        Also refuse frames in which the force of some state is unknown (NaN on all atoms).
 
     Raises
     ------
     DataError
         Naming the first fault that :func:`find_faults` finds, and how many others there are.
     """
-    faults = find_faults(dataset, couplings_required=couplings_required)
+    faults = find_faults(dataset, require_coupling=require_coupling, require_forces=require_forces)
     if not faults:
         return
     first = faults[0]
@@ -77,15 +85,17 @@ def check_dataset(dataset: Dataset, *, path: Path | str, couplings_required: boo
     )
 
 
-def find_faults(dataset: Dataset, *, couplings_required: bool = False) -> list[Fault]:
+def find_faults(
+    dataset: Dataset, *, require_coupling: bool = False, require_forces: bool = True
+) -> list[Fault]:
     """Find every reason why a dataset cannot be used.
 
     Parameters
     ----------
     dataset
         Well-formed frames.
-    couplings_required
-        Whether missing and unknown couplings are faults.
+    require_coupling, require_forces
+        Whether missing couplings, and forces unknown for some states of a frame, are faults.
 
     Returns
     -------
@@ -107,9 +117,20 @@ def find_faults(dataset: Dataset, *, couplings_required: bool = False) -> list[F
         _geometry,
         _force_unit,
     ]
-    if couplings_required:
+    if require_forces:
+        checks.append(_unknown_forces)
+    if require_coupling:
         checks.append(_couplings)
     return [fault for check in checks for fault in check(dataset)]
+
+
+def unknown_forces(dataset: Dataset) -> Bool[np.ndarray, "frame state"]:
+    """States whose force is unknown (NaN on all atoms) where that of another state is known.
+
+    Trajectories computed with the gradient of the active state alone have such frames.
+    """
+    missing = np.asarray(np.isnan(dataset["forces"]).all(axis=(2, 3)))
+    return missing & ~missing.all(axis=1, keepdims=True)
 
 
 def describe_frames(frames: Int[np.ndarray, " fault"]) -> str:
@@ -119,30 +140,6 @@ def describe_frames(frames: Int[np.ndarray, " fault"]) -> str:
     shown = ", ".join(str(frame) for frame in frames[:_SHOWN].tolist())
     more = f" and {frames.size - _SHOWN} more" if frames.size > _SHOWN else ""
     return f", frame{'s' if frames.size > 1 else ''} {shown}{more}"
-
-
-def nearest_neighbours(
-    positions: Float[np.ndarray, "frame atom 3"],
-) -> tuple[Float[np.ndarray, "frame atom"], Int[np.ndarray, "frame atom"]]:
-    """Distance (Bohr) to, and number of, the nearest other atom of every atom.
-
-    A molecule of one atom has none: infinitely far, itself.
-    """
-    frames, atoms = positions.shape[:2]
-    distance = np.full((frames, atoms), np.inf)
-    partner = np.zeros((frames, atoms), dtype=np.int64)
-    if atoms == 1:
-        return distance, partner
-    for start in range(0, frames, _BLOCK):  # bounds the memory of [frame, atom, atom, xyz]
-        block = positions[start : start + _BLOCK]
-        separation = np.linalg.norm(block[:, :, None] - block[:, None], axis=-1)
-        separation[:, np.arange(atoms), np.arange(atoms)] = np.inf
-        nearest = separation.argmin(axis=-1)
-        partner[start : start + _BLOCK] = nearest
-        distance[start : start + _BLOCK] = np.take_along_axis(
-            separation, nearest[..., None], axis=-1
-        )[..., 0]
-    return distance, partner
 
 
 def _fault(
@@ -155,6 +152,11 @@ def _fault(
 def _finite_frames(values: np.ndarray) -> Bool[np.ndarray, " frame"]:
     finite: np.ndarray = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     return finite
+
+
+def _any_state(mask: Bool[np.ndarray, "frame state"]) -> Bool[np.ndarray, " frame"]:
+    hit: np.ndarray = mask.any(axis=1)
+    return hit
 
 
 def _level(dataset: Dataset) -> list[Fault]:
@@ -185,6 +187,7 @@ def _electrons(dataset: Dataset) -> list[Fault]:
 
 
 def _finite(dataset: Dataset) -> list[Fault]:
+    forces = np.where(unknown_forces(dataset)[:, :, None, None], 0.0, dataset["forces"])
     return [
         _fault(
             name,
@@ -192,8 +195,28 @@ def _finite(dataset: Dataset) -> list[Fault]:
             "leave these frames out, or compute them again",
             bad=bad,
         )
-        for name in ("positions", "energies", "forces")
-        if (bad := ~_finite_frames(dataset[name])).any()
+        for name, values in (
+            ("positions", dataset["positions"]),
+            ("energies", dataset["energies"]),
+            ("forces", forces),
+        )
+        if (bad := ~_finite_frames(values)).any()
+    ]
+
+
+def _unknown_forces(dataset: Dataset) -> list[Fault]:
+    unknown = unknown_forces(dataset)
+    if not unknown.any():
+        return []
+    labels = [dataset.states.labels[k] for k in np.flatnonzero(unknown.any(axis=0)).tolist()]
+    return [
+        _fault(
+            "forces",
+            f"the force of {' and '.join(labels)} is unknown (NaN) in some frames",
+            "compute the gradients of all states (SHARC: without 'grad_select'), "
+            "or leave these frames out",
+            bad=_any_state(unknown),
+        )
     ]
 
 
@@ -214,7 +237,7 @@ def _zero_forces(dataset: Dataset) -> list[Fault]:
 
 
 def _ascending(dataset: Dataset) -> list[Fault]:
-    bad = np.any(np.diff(dataset["energies"], axis=1) < 0, axis=1, keepdims=True)[:, 0]
+    bad = _any_state(np.diff(dataset["energies"], axis=1) < 0)
     if not bad.any():
         return []
     return [
@@ -295,8 +318,9 @@ def _bond_lengths(
 
 
 def _force_unit(dataset: Dataset) -> list[Fault]:
-    rms = np.sqrt(np.mean(dataset["forces"] ** 2, axis=(1, 2, 3)))
-    bad = rms > LARGEST_FORCE_RMS  # NaN compares false: it is reported as not finite
+    # fmax passes over NaN, which is reported on its own.
+    rms = np.fmax.reduce(np.sqrt(np.mean(dataset["forces"] ** 2, axis=(2, 3))), axis=1)
+    bad = rms > LARGEST_FORCE_RMS
     if not bad.any():
         return []
     worst = int(np.flatnonzero(bad)[0])

@@ -104,8 +104,9 @@ def from_sharc(
     Returns
     -------
     Dataset
-        With couplings d_ij if the trajectory has NAC vectors; ``source`` is ``traj``. The active
-        state is the one in the spin-free (MCH) basis, the amplitudes are transformed to it.
+        With couplings d_ij if the trajectory has NAC vectors; ``source`` is ``traj``. Forces that
+        were not computed (``grad_select``) are NaN. Active state and amplitudes are those of the
+        spin-free (MCH) basis; masses are the elements' averages, not SHARC's isotopes.
 
     Raises
     ------
@@ -119,10 +120,8 @@ def from_sharc(
             hint="run SHARC with 'write_grad' (and 'write_nacdr' for couplings)",
         )
     states = StateSpace.singlets(trajectory.energies.shape[1])
-    molecule = replace(
-        Molecule.from_numbers(trajectory.atomic_numbers, charge=charge),
-        masses=trajectory.masses,
-    )
+    # With `grad_select` SHARC writes zeros for the gradients it did not compute.
+    computed = (trajectory.gradients != 0).any(axis=(2, 3), keepdims=True)
     first, second = np.triu_indices(len(states), k=1)
     frames = len(trajectory.time)
     diagonal = np.arange(len(states))
@@ -130,7 +129,7 @@ def from_sharc(
         "positions": trajectory.positions,
         "velocities": trajectory.velocities,
         "energies": trajectory.energies,
-        "forces": -trajectory.gradients,
+        "forces": np.where(computed, -trajectory.gradients, np.nan),
         "dipoles": trajectory.dipoles[:, diagonal, diagonal],
         "transition_dipoles": trajectory.dipoles[:, first, second],
         "active_state": trajectory.active_state,
@@ -143,7 +142,7 @@ def from_sharc(
     if trajectory.nonadiabatic_coupling is not None:
         arrays["nonadiabatic_coupling"] = trajectory.nonadiabatic_coupling[:, first, second]
     return Dataset(
-        molecule=molecule,
+        molecule=Molecule.from_numbers(trajectory.atomic_numbers, charge=charge),
         states=states,
         level_of_theory=level_of_theory,
         arrays=arrays,

@@ -29,7 +29,7 @@ from namd.errors import ConfigError
 class Split:
     """Frame numbers of the three sides, ascending; together they hold every frame once."""
 
-    train: Int[np.ndarray, " train"]
+    training: Int[np.ndarray, " training"]
     validation: Int[np.ndarray, " validation"]
     test: Int[np.ndarray, " test"]
 
@@ -71,7 +71,7 @@ def split_groups(
     --------
     >>> groups = np.array(["traj-1", "traj-1", "traj-2", "scan-1"])
     >>> split = split_groups(groups, test=["traj-2"], validation=["scan-*"])
-    >>> split.train.tolist(), split.validation.tolist(), split.test.tolist()
+    >>> split.training.tolist(), split.validation.tolist(), split.test.tolist()
     ([0, 1], [3], [2])
     """
     if min(validation_fraction, test_fraction) < 0 or validation_fraction + test_fraction >= 1:
@@ -100,11 +100,11 @@ def split_groups(
                 if u < test_fraction
                 else "validation"
                 if u < test_fraction + validation_fraction
-                else "train"
+                else "training"
             )
     sides = np.array([side_of[name] for name in names.tolist()], dtype=np.str_)[member]
     return Split(
-        train=np.flatnonzero(sides == "train"),
+        training=np.flatnonzero(sides == "training"),
         validation=np.flatnonzero(sides == "validation"),
         test=np.flatnonzero(sides == "test"),
     )

@@ -11,7 +11,8 @@ logarithm makes the rule dense where a gap is small and couplings turn fast, and
 diverging at an intersection. The spacing s is the one number that sets how many frames remain.
 
 Frames without a time (Wigner samples, scans, searches for an intersection) were chosen one by one
-by whoever made the set and are all kept. No randomness: the same input gives the same frames.
+by whoever made the set and are all kept. A frame that repeats an earlier one of its own group is
+dropped first. No randomness: the same input gives the same frames.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from namd.data.dataset import Dataset
+from namd.data.distances import inverse_distances
+from namd.data.repeats import repeated_frames
 from namd.data.walks import trajectory_walks
 from namd.errors import DataError
 from namd.units import EV_PER_HARTREE
@@ -53,7 +56,7 @@ def thin(
         Frames; those with a time are thinned.
     max_frames
         The largest number of frames to keep, all sources together. The smallest spacing that
-        keeps no more is found by bisection. A dataset that has no more is returned unchanged.
+        keeps no more is found by bisection; it is 0 where there are no more to begin with.
     spacing
         s of the rule, dimensionless; exclusive with ``max_frames``.
 
@@ -71,39 +74,30 @@ def thin(
     """
     if (max_frames is None) == (spacing is None):
         raise DataError("thinning needs either max_frames or spacing, not both", where="thinning")
+    whole = len(dataset)
+    dataset = _without_repeats(dataset)
     walks = [_embed(dataset, frames) for frames in trajectory_walks(dataset)]
     fixed = np.setdiff1d(
         np.arange(len(dataset)), np.concatenate([w.frames for w in walks] or [np.zeros(0, int)])
     )
     if max_frames is not None:
-        if len(dataset) <= max_frames:
-            return dataset
-        spacing = _spacing_for(walks, budget=max_frames - len(fixed), fixed=len(fixed))
+        spacing = (
+            0.0
+            if len(dataset) <= max_frames
+            else _spacing_for(walks, budget=max_frames - len(fixed), fixed=len(fixed))
+        )
     elif spacing is None or not spacing > 0:
         raise DataError(f"the spacing is {spacing}, expected a number above 0", where="thinning")
     kept = np.sort(np.concatenate([fixed, *(w.frames[_kept(w, spacing)] for w in walks)]))
-    steps = [*dataset.provenance.get("steps", []), _record(dataset, kept.size, spacing)]
+    record = _record(whole, dropped=whole - len(dataset), kept=kept.size, spacing=spacing)
+    steps = [*dataset.provenance.get("steps", []), record]
     return replace(dataset.select(kept), provenance={**dataset.provenance, "steps": steps})
 
 
-def inverse_distances(
-    positions: Float[np.ndarray, "frame atom 3"],
-) -> Float[np.ndarray, "frame atompair"]:
-    """1/r of every pair of atoms, 1/Bohr.
-
-    Parameters
-    ----------
-    positions
-        Bohr.
-
-    Returns
-    -------
-    numpy.ndarray
-        Pairs i < j row by row.
-    """
-    first, second = np.triu_indices(positions.shape[1], k=1)
-    distances: np.ndarray = np.linalg.norm(positions[:, first] - positions[:, second], axis=-1)
-    return 1.0 / distances
+def _without_repeats(dataset: Dataset) -> Dataset:
+    later, earlier = repeated_frames(dataset)
+    own = dataset["group"][later] == dataset["group"][earlier]
+    return dataset.select(np.setdiff1d(np.arange(len(dataset)), later[own]))
 
 
 def _embed(dataset: Dataset, frames: Int[np.ndarray, " step"]) -> _Walk:
@@ -149,7 +143,7 @@ def _spacing_for(walks: list[_Walk], *, budget: int, fixed: int) -> float:
     return high
 
 
-def _record(dataset: Dataset, kept: int, spacing: float) -> dict[str, Any]:
+def _record(whole: int, *, dropped: int, kept: int, spacing: float) -> dict[str, Any]:
     return {
         "step": "thin",
         "rule": "walk each trajectory in time, keep a frame when D from the last kept frame is at "
@@ -159,6 +153,7 @@ def _record(dataset: Dataset, kept: int, spacing: float) -> dict[str, Any]:
         "geometry_scale_per_bohr": GEOMETRY_SCALE,
         "gap_scale": GAP_SCALE,
         "gap_floor_ev": round(GAP_FLOOR * EV_PER_HARTREE, 9),
-        "frames_before": len(dataset),
+        "frames_before": whole,
+        "repeats_dropped": dropped,
         "frames_after": kept,
     }
