@@ -1,0 +1,79 @@
+"""A crowded model: three states of a two-atom molecule near intersections, so that many hop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from namd.dynamics.batch import TrajectoryBatch, start
+from namd.dynamics.step import StepOptions, step
+from namd.molecule import Molecule
+from namd.potentials.diabatic import DiabaticPotential
+from namd.potentials.vibronic import linear_vibronic
+from namd.states import StateSpace
+
+MASSES = (1800.0, 3600.0)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A potential, the start of many trajectories on it, and options that make them hop."""
+
+    potential: DiabaticPotential
+    batch: TrajectoryBatch
+    options: StepOptions
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small tensors: a second thread only waits, and on a busy machine for long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session", name="crowd")
+def make_crowd():
+    generator = torch.Generator().manual_seed(11)
+
+    def noise(*shape):
+        return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+    energies, slopes = 0.004 * noise(3, 3), 0.01 * noise(3, 3, 2, 3)
+    potential = linear_vibronic(
+        Molecule(atomic_numbers=np.array([1, 1]), masses=np.array(MASSES)),
+        StateSpace.singlets(3),
+        reference=torch.tensor([[0.0, 0.0, -1.5], [0.0, 0.0, 1.5]], dtype=torch.float64),
+        stiffness=0.05,
+        energies=energies + energies.T,
+        slopes=slopes + slopes.transpose(0, 1),
+    )
+    traj = 64
+    positions = torch.tensor([[0.0, 0.0, -1.5], [0.0, 0.0, 1.5]], dtype=torch.float64)
+    batch = start(
+        potential,
+        positions + 0.3 * noise(traj, 2, 3),
+        2e-3 * noise(traj, 2, 3),
+        torch.arange(traj) % 3,
+        trajectory_id=torch.arange(traj) + 1000,
+    )
+    options = StepOptions(
+        timestep=10.0, masses=torch.tensor(MASSES, dtype=torch.float64), seed=2024
+    )
+    return Crowd(potential=potential, batch=batch, options=options)
+
+
+@pytest.fixture(scope="session", name="evolve")
+def make_evolve():
+    def evolve(batch, potential, options, *, steps):
+        """Run some steps; the batch at the end and the hop records of all of them."""
+        records = []
+        for _ in range(steps):
+            result = step(batch, potential, options)
+            batch = result.batch
+            records.append(result.hops)
+        return batch, records
+
+    return evolve

@@ -1,0 +1,40 @@
+"""Every name of a configuration makes its strategy; a wrong one gets advice."""
+
+import pytest
+
+from namd.dynamics import registry
+from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.hopping.finite_step import FiniteStep
+from namd.dynamics.momentum.along_coupling import AlongCoupling
+from namd.dynamics.momentum.along_velocity import AlongVelocity
+from namd.dynamics.momentum.frustrated import Keep, Reverse
+from namd.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "parameters", "expected"),
+    [
+        (registry.ELECTRONIC, "local-diabatization", {"substeps": 7}, LocalDiabatization(7)),
+        (registry.HOPPING, "finite-step", {}, FiniteStep()),
+        (registry.RESCALING, "coupling", {}, AlongCoupling()),
+        (registry.RESCALING, "velocity", {}, AlongVelocity()),
+        (registry.FRUSTRATED, "keep", {}, Keep()),
+        (registry.FRUSTRATED, "reverse", {}, Reverse()),
+        (
+            registry.DECOHERENCE,
+            "edc",
+            {"constant": 0.2, "convention": "amplitude"},
+            EnergyBasedDecoherence(0.2, "amplitude"),
+        ),
+    ],
+)
+def test_names(table, name, parameters, expected):
+    assert registry.make(table, name, **parameters) == expected
+
+
+def test_a_wrong_name_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        registry.make(registry.DECOHERENCE, "ecd")
+    assert "expected one of: none, edc" in caught.value.message
+    assert caught.value.hint == 'did you mean "edc"?'
