@@ -5,7 +5,7 @@ The sections follow the way of a run: what moves on which surfaces (``potential`
 kept (``output``). ``namd config schema run`` prints what stands here.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ class PotentialConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _one(self) -> "PotentialConfig":
         _exactly_one(self, "model", "tully")
         return self
 
@@ -86,7 +86,7 @@ class DynamicsConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "DynamicsConfig":
         _exactly_one(self, "timestep_fs", "timestep_au")
         _exactly_one(self, "duration_fs", "max_steps")
         return self
@@ -140,7 +140,7 @@ class OutputConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _one(self) -> "OutputConfig":
         if self.every_fs is not None and self.every_steps is not None:
             raise ValueError("give every_fs or every_steps, not both")
         return self
@@ -171,7 +171,7 @@ class RunConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _frames_fit_the_steps(self) -> Self:
+    def _frames_fit_the_steps(self) -> "RunConfig":
         every, dt = self.output.every_fs, self.dynamics.timestep * FS_PER_ATOMIC_TIME
         if every is not None and abs(every / dt - round(every / dt)) > 1e-6 * every / dt:
             raise ValueError(

@@ -17,6 +17,8 @@ FORCE_TOLERANCE = 2e-5
 ACCEPTED_FORCE = 5e-4
 """Hartree/Bohr: a network in single precision may not reach the tolerance, but this it must."""
 DISPLACEMENT = 0.01
+LONGEST_WAY = 20.0
+"""Bohr: an atom that goes further than this on the way to the minimum is leaving."""
 _BATCH = 64
 
 
@@ -33,6 +35,12 @@ def relax(
     shape = positions.shape
 
     def energy_and_gradient(flat: Float[np.ndarray, " coordinate"]) -> tuple[float, np.ndarray]:
+        if not np.abs(flat - positions.ravel()).max() < LONGEST_WAY:
+            raise PhysicsError(
+                "the geometry does not relax on S0: it falls apart on the way",
+                where="initial_conditions.hessian = model",
+                hint="start from a geometry nearer to the minimum, or give a Hessian",
+            )
         geometry = torch.as_tensor(flat.reshape(1, *shape), dtype=torch.float64, device=device)
         ground = torch.zeros(1, dtype=torch.int64, device=device)
         surfaces = potential.surfaces(geometry, ground)

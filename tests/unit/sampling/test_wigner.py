@@ -133,7 +133,7 @@ def test_imaginary_modes_are_named_unless_frozen() -> None:
         sample(
             saddle,
             temperature_k=300.0,
-            low_modes=LowModes(below_inverse_cm=200, treatment="classical"),
+            low_modes=LowModes(below_inverse_cm=200.0, treatment="classical"),
         )
     q, _ = sample(saddle, temperature_k=0.0, low_modes=LowModes(below_inverse_cm=200.0))
     np.testing.assert_allclose(q[:, 0], 0, atol=1e-10)
