@@ -43,8 +43,9 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
       namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
 
     \b
-    A file of classes (atoms from 0; dihedral, angle, distance, min_distance; a dihedral is
-    unsigned, 0 to 180 degrees; bounds at_least_ and below_, _degrees or _angstrom):
+    A file of classes (atoms count from 0; kinds: dihedral, unsigned 0 to 180 degrees, angle,
+    distance, min_distance over several pairs, position along an axis; bounds: at_least_degrees,
+    below_degrees, at_least_angstrom, below_angstrom):
       coordinates:
         - {kind: dihedral, name: torsion, atoms: [5, 6, 7, 8]}
       classes:

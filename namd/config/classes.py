@@ -82,8 +82,8 @@ class Bound(Section):
     coordinate: Name = Field(description="name of a declared coordinate")
     at_least_degrees: float | None = Field(None, ge=0, le=180, description="of an angle, inclusive")
     below_degrees: float | None = Field(None, ge=0, le=180, description="of an angle, exclusive")
-    at_least_angstrom: float | None = Field(None, ge=0, description="of a distance, inclusive")
-    below_angstrom: float | None = Field(None, ge=0, description="of a distance, exclusive")
+    at_least_angstrom: float | None = Field(None, description="of a length or position, inclusive")
+    below_angstrom: float | None = Field(None, description="of a length or position, exclusive")
 
     @property
     def interval(self) -> tuple[float, float]:
