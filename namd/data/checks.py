@@ -71,13 +71,13 @@ def check_dataset(
     Raises
     ------
     DataError
-        Naming the first fault that :func:`find_faults` finds, and how many others there are.
+        Naming the first fault that :func:`find_faults` finds, and whether there are others.
     """
     faults = find_faults(dataset, require_coupling=require_coupling, require_forces=require_forces)
     if not faults:
         return
     first = faults[0]
-    others = f" ({len(faults) - 1} other faults: see `namd data inspect`)" if faults[1:] else ""
+    others = "; more is wrong, see `namd data inspect`" if faults[1:] else ""
     raise DataError(
         f"{first.message}{others}",
         where=f"{path}  {first.name}{describe_frames(first.frames)}",
@@ -155,8 +155,7 @@ def _finite_frames(values: np.ndarray) -> Bool[np.ndarray, " frame"]:
 
 
 def _any_state(mask: Bool[np.ndarray, "frame state"]) -> Bool[np.ndarray, " frame"]:
-    hit: np.ndarray = mask.any(axis=1)
-    return hit
+    return np.asarray(mask.any(axis=1))
 
 
 def _level(dataset: Dataset) -> list[Fault]:
@@ -179,7 +178,7 @@ def _electrons(dataset: Dataset) -> list[Fault]:
     return [
         _fault(
             "charge",
-            f"{dataset.molecule.formula} with charge {dataset.molecule.charge:+d} has {electrons} "
+            f"{dataset.molecule.formula} with charge {dataset.molecule.charge} has {electrons} "
             f"electrons, which cannot have multiplicity {dataset.multiplicity}",
             "give the charge with `namd data convert IN OUT --charge N`",
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from namd import __version__
+from namd.data.checks import check_dataset
 from namd.data.combining import concatenate
 from namd.data.dataset import Dataset
 from namd.data.reading import read_dataset
@@ -49,8 +50,9 @@ def gather(
     Raises
     ------
     DataError
-        If a file cannot be read or is of no known kind, the level of theory stays unknown, the
-        number of labels is not that of the states, or the files do not fit together.
+        If a file cannot be read or is of no known kind, its numbers cannot be right, the level of
+        theory stays unknown, the number of labels is not that of the states, or the files do not
+        fit together.
     """
     datasets = []
     for path in paths:
@@ -73,12 +75,7 @@ def gather(
             title=dataset.title if title is None else title,
             licence=dataset.licence if licence is None else licence,
         )
-        if not dataset.level_of_theory:
-            raise DataError(
-                "the file does not say at which level of theory its labels were computed",
-                where=f"{path}  level_of_theory",
-                hint="name it, e.g. --level 'MR-CISD(6,4)/aug-cc-pVDZ'",
-            )
+        check_dataset(dataset, path=path, require_forces=False)
         datasets.append(dataset)
     joined = concatenate(datasets)
     steps = [*joined.provenance.get("steps", []), _record(paths)]

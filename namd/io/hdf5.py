@@ -75,12 +75,8 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
         If the file exists and ``overwrite`` is false, or it cannot be written (disk full, …).
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise DataError(
-            "the file exists and is not overwritten",
-            where=str(path),
-            hint="choose another name, or ask for it to be replaced with --force",
-        )
+    if not overwrite:
+        refuse_existing(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +95,22 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse to write where a file or folder already is.
+
+    Raises
+    ------
+    DataError
+        If ``path`` exists.
+    """
+    if path.exists():
+        raise DataError(
+            "the file exists and is not overwritten",
+            where=str(path),
+            hint="choose another name, or ask for it to be replaced with --force",
+        )
 
 
 def write_array(

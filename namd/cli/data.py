@@ -1,0 +1,213 @@
+"""``namd data``: convert and inspect labelled datasets. Imports no torch."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from namd.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from namd.data.checks import Fault
+    from namd.data.inspection import Inspection, PairSummary, Spread
+    from namd.data.suspicion import Suspicion
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def data() -> None:
+    """Convert and inspect labelled datasets.
+
+    \b
+    Examples:
+      namd data inspect models/stilbene-ssr/data/stilbene-ssr-thinned.h5
+      namd data convert labels.h5 dataset.h5 --thin 3500
+    """
+
+
+@data.command()
+@click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="IN [IN]...")
+@click.argument("out", type=FILE, metavar="OUT")
+@click.option("--level", metavar="TEXT", help="Level of theory, where the file does not say it.")
+@click.option("--charge", type=int, metavar="E", help="Total charge, where the file is silent.")
+@click.option("--states", metavar="LABELS", help='State labels by energy, e.g. "S0 S1 S2".')
+@click.option("--title", metavar="TEXT", help="Title of the dataset.")
+@click.option("--licence", metavar="TEXT", help="Licence of the data, e.g. CC BY 4.0.")
+@click.option(
+    "--thin",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Thin trajectories by what differs, to N frames at most.",
+)
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+def convert(
+    *,
+    inputs: "Sequence[Path]",
+    out: Path,
+    level: str | None,
+    charge: int | None,
+    states: str | None,
+    title: str | None,
+    licence: str | None,
+    thin: int | None,
+    force: bool,
+) -> None:
+    """Bring labelled frames into a dataset file of namd.
+
+    \b
+    Examples:
+      namd data convert labels.h5 dataset.h5
+      namd data convert labels.h5 thinned.h5 --thin 3500
+      namd data convert TRAJ_*/output.dat ch2nh2.h5 --level "MR-CISD(6,4)/aug-cc-pVDZ" --charge 1
+
+    IN is an HDF5 table of frames (ours, or arrays of the same names without a header) or the
+    output.dat of a SHARC 2 trajectory; several are joined. What cannot be right (NaN, atoms on top
+    of each other, wrong units, …) is refused, and the frame is named.
+    """
+    from namd.data.checks import unknown_forces
+    from namd.data.conversion import gather
+    from namd.data.native import write_dataset
+    from namd.data.thinning import thin as thin_frames
+    from namd.io.hdf5 import refuse_existing
+
+    if not force:
+        refuse_existing(out)
+    dataset = gather(
+        inputs,
+        level_of_theory=level,
+        charge=charge,
+        states=states.split() if states is not None else None,
+        title=title,
+        licence=licence,
+    )
+    read = len(dataset)
+    if thin is not None:
+        dataset = thin_frames(dataset, max_frames=thin)
+    write_dataset(dataset, out, overwrite=force)
+    kept = f"{len(dataset)} of {read} frames" if len(dataset) < read else f"{read} frames"
+    console.note(f"{out}: {kept} of {dataset.molecule.formula}, {out.stat().st_size / 1e6:.1f} MB")
+    if unknown := int(unknown_forces(dataset).any(axis=1).sum()):
+        console.warn(
+            f"in {unknown} frames the forces of some states were not computed (NaN): "
+            "`namd train` refuses such frames"
+        )
+
+
+@data.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(file: Path, as_json: bool) -> None:
+    """Tell what a dataset holds, and which frames deserve a look.
+
+    \b
+    Examples:
+      namd data inspect models/stilbene-ssr/data/stilbene-ssr-thinned.h5
+      namd data inspect labels.h5 --json
+
+    Frames, states, level of theory, groups, ranges per state, gap histogram, coupling norms,
+    suspicious rows. Exit code 3 if the dataset cannot be used; what only deserves a look is told
+    with exit code 0. Frames are counted from 0.
+    """
+    from namd.data.checks import check_dataset
+    from namd.data.inspection import inspect_dataset
+    from namd.data.reading import read_dataset
+
+    dataset = read_dataset(file)
+    inspection = inspect_dataset(dataset)
+    if as_json:
+        console.result_json({"file": str(file), **inspection.as_json()})
+    else:
+        _show(inspection, file)
+    check_dataset(dataset, path=file, require_forces=False)
+
+
+def _show(inspection: "Inspection", file: Path) -> None:
+    dataset = inspection.dataset
+    charge = f", charge {dataset.molecule.charge:+d}" if dataset.molecule.charge else ""
+    largest = ", ".join(f"{name} ({n})" for name, n in inspection.groups.most_common(3))
+    facts = {
+        "file": str(file),
+        "title": dataset.title or "—",
+        "molecule": f"{dataset.molecule.formula}, {len(dataset.molecule)} atoms{charge}",
+        "states": f"{' '.join(dataset.states.labels)}, multiplicity {dataset.multiplicity}",
+        "level": dataset.level_of_theory or "—",
+        "licence": dataset.licence or "—",
+        "frames": str(len(dataset)),
+        "sources": ", ".join(f"{name} {n}" for name, n in inspection.sources.most_common()),
+        "groups": f"{len(inspection.groups)}, the largest: {largest}",
+        "arrays": ", ".join(sorted(dataset)),
+    }
+    for name, fact in facts.items():
+        console.result(f"{name:<10}{fact}")
+    console.result()
+    console.table(
+        ["state", "energy / eV", "median", "RMS force / eV/Å", "median"],
+        [
+            [
+                state.label,
+                *_range_and_median(state.energy_ev, 3),
+                *_range_and_median(state.force_rms_ev_per_angstrom, 3),
+            ]
+            for state in inspection.states
+        ],
+        title="States (energies above the lowest one)",
+    )
+    if inspection.pairs:
+        _show_pairs(inspection.pairs)
+    _show_findings("Unusable", inspection.faults)
+    _show_findings("Deserves a look", inspection.suspicions)
+    if not inspection.faults and not inspection.suspicions:
+        console.result("\nNothing suspicious.")
+
+
+def _show_pairs(pairs: "Sequence[PairSummary]") -> None:
+    from namd.data.inspection import GAP_BINS_EV
+
+    console.result()
+    console.table(
+        ["pair", "gap / eV", "median", "|h| / eV/Å", "median", "|d| / 1/Å", "median", "|Σd|/|d|"],
+        [
+            [
+                pair.label,
+                *_range_and_median(pair.gap_ev, 3),
+                *_range_and_median(pair.interstate_coupling_ev_per_angstrom, 2),
+                *_range_and_median(pair.nonadiabatic_coupling_per_angstrom, 2),
+                _range_and_median(pair.translation_ratio, 3)[1],
+            ]
+            for pair in pairs
+        ],
+        title="Pairs (h = ⟨i|∇H|j⟩, d = h/gap; norms over all atoms)",
+    )
+    edges = [f"{edge:g}" for edge in GAP_BINS_EV]
+    bins = [f"{low} – {high}" for low, high in pairwise(edges)]
+    console.result()
+    console.table(
+        ["gap / eV", *(pair.label for pair in pairs)],
+        [
+            [name, *(str(pair.gap_histogram[k]) for pair in pairs)]
+            for k, name in enumerate([*bins, f"above {edges[-1]}"])
+            if any(pair.gap_histogram[k] for pair in pairs)
+        ],
+        title="Frames by gap",
+    )
+
+
+def _show_findings(heading: str, findings: "Sequence[Fault | Suspicion]") -> None:
+    from namd.data.checks import describe_frames
+
+    if not findings:
+        return
+    console.result(f"\n{click.style(heading, bold=True)}")
+    for finding in findings:
+        console.result(f"  {finding.message}{describe_frames(finding.frames)}")
+
+
+def _range_and_median(spread: "Spread | None", digits: int) -> tuple[str, str]:
+    if spread is None or spread.median is None:
+        return "—", "—"
+    low, high = f"{spread.minimum:.{digits}f}", f"{spread.maximum:.{digits}f}"
+    return f"{low} … {high}", f"{spread.median:.{digits}f}"
