@@ -9,6 +9,7 @@ A bug of ours is one line; its traceback goes to ``namd-error.log``, never to th
 """
 
 import json
+import os
 import platform
 import shlex
 import sys
@@ -31,8 +32,17 @@ ERROR_LOG = "namd-error.log"
 
 
 def result(text: str = "") -> None:
-    """Print a line of the result to stdout."""
-    click.echo(text)
+    """Print a line of the result to stdout.
+
+    If its reader has gone (``namd … | head``) the rest is thrown away: what the command does goes
+    on, and is not a failure.
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def result_json(value: Any) -> None:
@@ -43,7 +53,7 @@ def result_json(value: Any) -> None:
     ValueError
         If a number is infinite or not a number, for which JSON has no word; give ``None``.
     """
-    click.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+    result(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
 
 
 def note(text: str) -> None:

@@ -270,3 +270,17 @@ def test_analysis_never_imports_torch(ensemble: Path) -> None:
             [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_failure(ensemble: Path) -> None:
+    script = "from namd.cli.main import main; main()"
+    with subprocess.Popen(  # noqa: S603  (our own interpreter and script)
+        [sys.executable, "-c", script, "analyze", "populations", str(ensemble), "--full"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
