@@ -114,7 +114,7 @@ def run_ensemble(
     ResumableStop, Interrupted
         If asked to stop, or the disk is full; everything up to the last checkpoint is safe.
     """
-    request = stop or StopRequest()
+    request = StopRequest() if stop is None else stop
     run = _Recorder(folder, begin, step_options, loop_options)
     rules, started, made = loop_options.rules, time.monotonic(), 0
     while run.active and not request:
@@ -140,7 +140,15 @@ def run_ensemble(
             where=str(folder.path),
             hint="give the same command with --resume to go on",
         )
-    assemble(folder, folder.ensemble)
+    _complete(folder)
+
+
+def _complete(folder: RunFolder) -> None:
+    """Join the blocks and remove what is then superfluous."""
+    try:
+        assemble(folder, folder.ensemble)
+    except OSError as error:
+        raise _no_room(folder, error) from error
     folder.clear_progress()
 
 

@@ -4,14 +4,18 @@ Used once when a run is complete, and on the fly to look at one that still runs 
 """
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from namd.errors import DataError
-from namd.io.hdf5 import create_hdf5, open_hdf5
+from namd.io.atomic import replacing
+from namd.io.hdf5 import open_hdf5
+from namd.io.hdf5_image import hdf5_image
 from namd.io.run_folder import RunFolder
 
 SNAPSHOT = "snapshot.h5"
@@ -38,7 +42,14 @@ def snapshot(path: Path) -> Path:
     """
     folder = RunFolder(path)
     target = folder.parts / SNAPSHOT
-    assemble(folder, target)
+    try:
+        assemble(folder, target)
+    except OSError as error:
+        raise DataError(
+            f"what the run has saved so far cannot be joined: {error.strerror}",
+            where=str(target),
+            hint="is the run folder writable and the disk not full?",
+        ) from error
     return target
 
 
@@ -48,14 +59,16 @@ def assemble(folder: RunFolder, target: Path) -> None:
     Raises
     ------
     DataError
-        If a block is missing or damaged, or the disk is full; ``target`` is untouched then.
+        If a block is missing or damaged; ``target`` is untouched then.
+    OSError
+        If the disk is full; ``target`` is untouched then.
     """
     numbers = folder.part_numbers()
     if numbers != list(range(len(numbers))):
         missing = next(k for k, number in enumerate([*numbers, -1]) if k != number)
         raise DataError("a block of the run is missing", where=str(folder.part(missing)))
     parts = [folder.part(number) for number in numbers]
-    with create_hdf5(target, overwrite=True) as joined:
+    with _reserved_hdf5(target, room=_room_for([folder.start, *parts])) as joined:
         with open_hdf5(folder.start) as start:
             for name, value in start.attrs.items():
                 joined.attrs[name] = value
@@ -103,6 +116,27 @@ def discard_parts(folder: RunFolder, *, keep: int) -> None:
     for number in folder.part_numbers():
         if number >= keep:
             folder.part(number).unlink()
+
+
+@contextmanager
+def _reserved_hdf5(path: Path, *, room: int) -> Iterator[h5py.File]:
+    """Write an HDF5 file atomically into room set aside before.
+
+    HDF5 crashes the process if the disk fills up under an open file; taking the room first turns
+    that into an ordinary error, and what is left over goes back when the file is closed.
+    """
+    with replacing(path) as stream:
+        stream.write(hdf5_image(lambda _: None))  # HDF5 will not start in a file of zeros
+        stream.flush()
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, room)
+        with h5py.File(stream, "r+") as file:
+            yield file
+
+
+def _room_for(files: Sequence[Path]) -> int:
+    """Bytes enough for the content of ``files`` even where it does not compress."""
+    return int(1.05 * sum(file.stat().st_size for file in files)) + (1 << 20)
 
 
 def _lengths(part: Path) -> dict[str, int]:

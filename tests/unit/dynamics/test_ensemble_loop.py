@@ -1,0 +1,300 @@
+"""The ensemble loop: the same bits however it is cut, stopped, resumed or squeezed for room."""
+
+import errno
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from namd.dynamics import ensemble_loop
+from namd.dynamics.advance import advance
+from namd.dynamics.batch import TrajectoryBatch, start
+from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
+from namd.dynamics.decoherence.none import NoDecoherence
+from namd.dynamics.ensemble_loop import LoopOptions, Progress, run_ensemble
+from namd.dynamics.finish import FinishRules
+from namd.dynamics.options import StepOptions
+from namd.dynamics.status import Status
+from namd.dynamics.stopping import StopRequest
+from namd.errors import Interrupted, ResumableStop
+from namd.io import ensemble_writer
+from namd.io.ensemble import read_ensemble
+from namd.io.ensemble_start import Header, write_start
+from namd.io.run_folder import RunFolder, create_run_folder
+from namd.potentials.tully import MASS, tully
+
+TRAJECTORIES = 5
+TIMESTEP = 12.0
+POTENTIAL = tully(1)
+STEPS = StepOptions(
+    timestep=TIMESTEP,
+    masses=torch.tensor([MASS], dtype=torch.float64),
+    seed=5,
+    decoherence=NoDecoherence(),
+)
+RULES = FinishRules(max_steps=60, outside=3.01)
+LOOP = LoopOptions(rules=RULES, frame_steps=7, checkpoint_s=0.0)
+
+
+def beginning() -> TrajectoryBatch:
+    positions = torch.zeros(TRAJECTORIES, 1, 3, dtype=torch.float64)
+    positions[:, 0, 0] = -3.0
+    velocities = torch.zeros_like(positions)
+    velocities[:, 0, 0] = (18.0 + torch.arange(TRAJECTORIES)) / MASS
+    return start(POTENTIAL, positions, velocities, torch.zeros(TRAJECTORIES, dtype=torch.int64))
+
+
+def new_folder(path: Path) -> RunFolder:
+    folder = create_run_folder(path)
+    batch = beginning()
+    write_start(
+        folder,
+        Header(
+            config={"seed": 5},
+            molecule=POTENTIAL.molecule,
+            states=POTENTIAL.states,
+            potential=POTENTIAL.describe(),
+            decoherence="none",
+            timestep=TIMESTEP,
+            seed=5,
+            versions={},
+            hardware={},
+            trajectory_id=batch.trajectory_id.numpy(),
+            positions=batch.positions.numpy(),
+            velocities=batch.velocities.numpy(),
+            active_state=batch.active_state.numpy(),
+        ),
+    )
+    return folder
+
+
+def go(
+    folder: RunFolder, begin: TrajectoryBatch | Checkpoint | None = None, **options: Any
+) -> None:
+    loop = {key: options.pop(key) for key in ("batch_size", "checkpoint_s") if key in options}
+    run_ensemble(
+        folder,
+        begin or beginning(),
+        POTENTIAL,
+        step_options=options.pop("step_options", STEPS),
+        loop_options=replace(LOOP, **loop),
+        **options,
+    )
+
+
+def resume(folder: RunFolder) -> None:
+    go(folder, resume_checkpoint(folder, device="cpu"))
+
+
+def datasets(folder: RunFolder) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()]
+
+    with h5py.File(folder.ensemble) as file:
+        file.visititems(visit)
+    return found
+
+
+def assert_identical(first: RunFolder, second: RunFolder) -> None:
+    one, other = datasets(first), datasets(second)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        assert values.tobytes() == other[name].tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = new_folder(tmp_path_factory.mktemp("loop") / "reference")
+    go(folder, batch_size=64, checkpoint_s=1e9)
+    return folder
+
+
+def test_the_ensemble_is_complete_and_consistent(reference: RunFolder) -> None:
+    ensemble = read_ensemble(reference.path)
+    assert ensemble.n_trajectories == TRAJECTORIES
+    assert (ensemble.final_status == Status.FINISHED).all()
+    assert len(ensemble.hops) > 0
+    assert ensemble.hops.accepted.any()
+    energy = ensemble.total_energy
+    assert np.abs(energy - energy[0]).max() < 2e-4  # a coarse time step
+    norm = (np.abs(ensemble.amplitudes) ** 2).sum(-1)
+    np.testing.assert_allclose(norm, 1, atol=1e-6)
+    steps = datasets(reference)["frames/step"]
+    np.testing.assert_array_equal(np.diff(steps)[:-1], 7)
+    np.testing.assert_allclose(ensemble.time, steps * TIMESTEP)
+    assert ensemble.final_step.max() <= steps[-1]
+    # The fastest leave first, and where they have left they stay.
+    assert ensemble.final_step[-1] < ensemble.final_step[0]
+    for trajectory, final in enumerate(ensemble.final_step):
+        after = ensemble.status[steps >= final, trajectory]
+        assert (after == Status.FINISHED).all()
+
+
+def test_nothing_but_the_ensemble_is_left(reference: RunFolder) -> None:
+    assert sorted(path.name for path in reference.path.iterdir()) == ["ensemble.h5", "start.h5"]
+
+
+@pytest.mark.parametrize(("batch_size", "checkpoint_s"), [(1, 0.0), (4, 0.0), (4, 1e9), (256, 0.0)])
+def test_batches_and_blocks_have_no_influence(
+    reference: RunFolder, tmp_path: Path, batch_size: int, checkpoint_s: float
+) -> None:
+    folder = new_folder(tmp_path / "run")
+    go(folder, batch_size=batch_size, checkpoint_s=checkpoint_s)
+    assert_identical(reference, folder)
+
+
+def test_a_bucket_that_is_too_small_is_enlarged(reference: RunFolder, tmp_path: Path) -> None:
+    folder = new_folder(tmp_path / "run")
+    go(folder, step_options=replace(STEPS, hop_capacity=1))
+    assert_identical(reference, folder)
+
+
+def stop_at(step: int, number: int) -> tuple[StopRequest, Callable[[Progress], None]]:
+    request = StopRequest()
+
+    def report(now: Progress) -> None:
+        if now.step >= step:
+            request.signal = number
+
+    return request, report
+
+
+def test_stopped_and_resumed_twice_is_the_same(reference: RunFolder, tmp_path: Path) -> None:
+    folder = new_folder(tmp_path / "run")
+    stop, report = stop_at(21, 2)
+    with pytest.raises(Interrupted, match="stopped after step 21 of 60"):
+        go(folder, stop=stop, report=report, checkpoint_s=1e9)
+    stop, report = stop_at(35, 15)
+    checkpoint = resume_checkpoint(folder, device="cpu")
+    assert checkpoint is not None
+    assert checkpoint.step == 21
+    with pytest.raises(ResumableStop):
+        go(folder, checkpoint, stop=stop, report=report)
+    # Half-way, what there is can be looked at.
+    so_far = read_ensemble(folder.path)
+    assert len(so_far.time) == 6
+    assert so_far.n_trajectories == TRAJECTORIES
+    resume(folder)
+    assert_identical(reference, folder)
+
+
+def test_a_full_disk_loses_nothing(
+    reference: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_folder(tmp_path / "run")
+    writes = 0
+    real = ensemble_writer.write_bytes
+
+    def fill_up(path: Path, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ensemble_writer, "write_bytes", fill_up)
+        with pytest.raises(ResumableStop, match="the disk is full"):
+            go(folder)
+    resume(folder)
+    assert_identical(reference, folder)
+
+
+def test_a_disk_that_fills_up_while_the_ensemble_is_joined_loses_nothing(
+    reference: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_folder(tmp_path / "run")
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    real = ensemble_loop.assemble
+
+    def with_little_room(run: RunFolder, target: Path) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        try:
+            real(run, target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ensemble_loop, "assemble", with_little_room)
+        with pytest.raises(ResumableStop, match="the disk is full"):
+            go(folder)
+    assert not list(folder.path.glob("*ensemble*"))
+    resume(folder)
+    assert_identical(reference, folder)
+
+
+def test_progress_counts_every_trajectory_and_its_steps(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    folder = new_folder(tmp_path / "run")
+    go(folder, report=seen.append)
+    assert all(p.active + p.finished + p.parked == TRAJECTORIES for p in seen)
+    assert [p.step for p in seen] == [min(7 * (k + 1), 60) for k in range(len(seen))]
+    ensemble = read_ensemble(folder.path)
+    assert seen[-1].trajectory_steps == ensemble.final_step.sum()
+    assert seen[-1].hops == ensemble.hops.accepted.sum()
+
+
+def test_finish_rules() -> None:
+    batch = beginning()
+    still = torch.full_like(batch.status, Status.ACTIVE)
+    assert (FinishRules(max_steps=1).apply(batch).status == still).all()
+    old = replace(batch, step=torch.arange(5))
+    assert FinishRules(max_steps=4).apply(old).status.tolist() == [0, 0, 0, 0, 1]
+    outside = FinishRules(max_steps=9, outside=2.9).apply(batch)
+    assert (outside.status == Status.FINISHED).all()
+    settled = replace(
+        old,
+        last_hop_step=torch.tensor([-1, 0, 0, 0, 3]),
+        active_state=torch.tensor([0, 0, 0, 1, 0]),
+    )
+    rule = FinishRules(max_steps=99, ground_state_steps=2)
+    assert rule.apply(settled).status.tolist() == [0, 0, 1, 0, 0]
+    parked = replace(settled, status=torch.full_like(still, Status.PARKED))
+    assert (rule.apply(parked).status == Status.PARKED).all()
+
+
+def test_a_parked_trajectory_is_left_alone_and_costs_the_others_nothing() -> None:
+    batch = beginning()
+    status = batch.status.clone()
+    status[2] = Status.PARKED
+    options = {"steps": 20, "rules": RULES, "batch_size": 3}
+    with_parked, _ = advance(replace(batch, status=status), POTENTIAL, STEPS, **options)
+    without, _ = advance(batch, POTENTIAL, STEPS, **options)
+    assert torch.equal(with_parked.positions[2], batch.positions[2])
+    others = [0, 1, 3, 4]
+    assert torch.equal(with_parked.amplitudes[others], without.amplitudes[others])
+    assert torch.equal(with_parked.positions[others], without.positions[others])
+
+
+def test_output_is_small_enough(tmp_path: Path) -> None:
+    """26 atoms, 100 frames of random numbers: under 100 kB per trajectory."""
+    from namd.io.ensemble_parts import assemble
+    from namd.io.ensemble_writer import FINAL_DTYPES, FRAME_DTYPES, HOP_DTYPES, Block, write_part
+
+    rng = np.random.default_rng(0)
+    traj, frames = 5, 101
+    shapes = {
+        "step": (frames,),
+        "time": (frames,),
+        "positions": (frames, traj, 26, 3),
+        "velocities": (frames, traj, 26, 3),
+        "energies": (frames, traj, 2),
+        "amplitudes": (frames, traj, 2),
+    }
+    columns = {name: rng.normal(size=shapes.get(name, (frames, traj))) for name in FRAME_DTYPES}
+    hops = {name: np.zeros((0, 26, 3) if name == "positions" else 0) for name in HOP_DTYPES}
+    final = {name: np.zeros(traj) for name in FINAL_DTYPES}
+    folder = new_folder(tmp_path / "run")
+    write_part(folder, 0, Block(frames=columns, hops=hops, final=final))
+    assemble(folder, folder.ensemble)
+    assert folder.ensemble.stat().st_size < 100_000 * traj
