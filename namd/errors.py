@@ -4,8 +4,8 @@
 
     NamdError                     1  our bug, if nothing more precise is raised
     ├── ConfigError               2  a wrong key or value, a wrong command line
-    ├── DataError                 3  a labelled dataset, ensemble or geometry that cannot be used
-    ├── ModelError                3  a model folder that cannot be used, or does not fit the molecule
+    ├── DataError                 3  a dataset, ensemble or geometry that cannot be used
+    ├── ModelError                3  a model folder that cannot be used or does not fit
     ├── PhysicsError              4  a guard: a number that cannot be right
     ├── ResumableStop            75  stopped by the outside; ``--resume`` goes on
     └── Interrupted             130  Ctrl-C; ``--resume`` goes on
@@ -67,14 +67,14 @@ class PhysicsError(NamdError):
     title = "Physics error"
 
 
-class ResumableStop(NamdError):
+class ResumableStop(NamdError):  # noqa: N818  (a stop, not an error)
     """A stop asked for from outside (SIGTERM, time limit) that left a checkpoint."""
 
     exit_code = 75
     title = "Stopped"
 
 
-class Interrupted(NamdError):
+class Interrupted(NamdError):  # noqa: N818
     """Ctrl-C: a checkpoint was written."""
 
     exit_code = 130

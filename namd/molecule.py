@@ -55,4 +55,4 @@ class Molecule:
         """Hill formula, e.g. ``C14H12``."""
         from ase.formula import Formula  # noqa: PLC0415  (0.1 s, only for messages)
 
-        return Formula.from_list(list(self.symbols)).format("hill")
+        return str(Formula.from_list(list(self.symbols)).format("hill"))

@@ -1,0 +1,1 @@
+"""Networks: densities, fusion blocks, messages, the quasi-diabatic head, model folders."""

@@ -1,0 +1,81 @@
+"""``namd evaluate``: errors of a model on labelled frames."""
+
+from pathlib import Path
+
+import click
+
+from namd.cli import console
+
+
+@click.command(epilog="Exit codes: 0 done, 2 usage, 3 model or data cannot be used.")
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the errors as JSON.")
+@click.option(
+    "--groups",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only frames of these groups, e.g. 'traj-cis-*'; may be repeated.",
+)
+@click.option(
+    "--figure", type=click.Path(path_type=Path, dir_okay=False), help="Write parity plots (PNG)."
+)
+def evaluate(
+    model: str, data: Path, as_json: bool, groups: tuple[str, ...], figure: Path | None
+) -> None:
+    """Compare a model with labels: per state and per gap bin.
+
+    \b
+    Examples:
+      namd evaluate stilbene-ssr labels.h5
+      namd evaluate runs/my-model labels.h5 --json
+      namd evaluate stilbene-ssr labels.h5 --groups traj-cis-003 --figure parity.png
+
+    MODEL is a model folder or a name of the zoo, DATA a labelled dataset. Energies are compared
+    as they are, without shifting by the mean; couplings as h = d·(E_j − E_i) after the best joint
+    choice of state signs.
+    """
+    from fnmatch import fnmatchcase
+
+    import numpy as np
+
+    from namd.data.checks import check_dataset
+    from namd.data.reading import read_dataset
+    from namd.errors import ConfigError
+    from namd.io.library import find_model
+    from namd.nn.model_folder import load_model
+    from namd.train.card import error_headings, error_rows
+    from namd.train.evaluation import compare, require_fit
+    from namd.train.figures import write_parity_figure
+    from namd.train.metrics import error_table
+
+    network = load_model(find_model(model))
+    dataset = read_dataset(data)
+    check_dataset(dataset, path=data, require_coupling=False)
+    require_fit(network, dataset, where=str(data))
+    if groups:
+        wanted = np.array([any(fnmatchcase(g, p) for p in groups) for g in dataset["group"]])
+        if not wanted.any():
+            raise ConfigError(
+                f"no group of {data} matches {' '.join(groups)}",
+                where="--groups",
+                hint="see the groups with `namd data inspect`",
+            )
+        dataset = dataset.select(wanted)
+    comparison = compare(network, dataset)
+    errors = error_table(comparison)
+    states = network.information.states.labels
+    if figure is not None:
+        title = f"{network.information.name} on {data.name}"
+        write_parity_figure(comparison, figure, labels=states, title=title)
+    if as_json:
+        console.result_json(errors)
+        return
+    title = f"{network.information.name} on {data.name} ({dataset.level_of_theory})"
+    console.table(error_headings(list(states)), error_rows(errors, list(states)), title=title)
+    console.note("mean absolute errors; h: R² = 1 − Σ|h−h_ref|²/Σ|h_ref|² and mean cosine")
+    if dataset.level_of_theory != network.information.level_of_theory:
+        console.warn(
+            f"the model learned {network.information.level_of_theory}, "
+            f"the labels are {dataset.level_of_theory}"
+        )

@@ -1,0 +1,1 @@
+"""Clebsch–Gordan products and the fusion blocks built from them."""

@@ -1,0 +1,146 @@
+"""Model folders: ``model.json`` and ``model.safetensors``, checked before they are used.
+
+No pickles. The JSON names architecture, molecule, states and level of theory and carries the
+SHA-256 of the weights; altered, truncated or exchanged weights are refused.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+from pydantic import TypeAdapter, ValidationError
+
+from namd.config.architecture import Architecture
+from namd.errors import ModelError, NamdError
+from namd.io.atomic import write_bytes, write_text
+from namd.molecule import Molecule
+from namd.nn.model import DiabaticModel, ModelInformation
+from namd.states import StateSpace
+
+FORMAT = "namd-model"
+FORMAT_VERSION = 1
+WEIGHTS_FILE = "model.safetensors"
+HEADER_FILE = "model.json"
+
+
+def save_model(model: DiabaticModel, folder: Path) -> str:
+    """Write ``model.safetensors``, then ``model.json``; returns the weights' SHA-256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    weights = safetensors.torch.save(tensors)
+    digest = hashlib.sha256(weights).hexdigest()
+    write_bytes(folder / WEIGHTS_FILE, weights)
+    info = model.information
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": info.name,
+        "molecule": {
+            "atomic_numbers": info.molecule.atomic_numbers.tolist(),
+            "masses": info.molecule.masses.tolist(),
+            "charge": info.molecule.charge,
+        },
+        "states": list(info.states.labels),
+        "level_of_theory": info.level_of_theory,
+        "architecture": info.architecture.model_dump(mode="json"),
+        "diabats": info.diabats,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "sha256": digest,
+    }
+    write_text(folder / HEADER_FILE, json.dumps(header, indent=2) + "\n")
+    return digest
+
+
+def load_model(folder: Path) -> DiabaticModel:
+    """Read a model folder, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, cannot be read, has another format version, or the weights are not
+        those the header was written for.
+    """
+    header, information = read_header(folder)
+    path = folder / WEIGHTS_FILE
+    try:
+        weights = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"the weights cannot be read: {error.strerror}",
+            where=str(path),
+            hint="a model folder holds model.json and model.safetensors; copy it again",
+        ) from None
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != header["sha256"]:
+        raise ModelError(
+            f"SHA-256 of the weights is {digest[:12]}…, model.json expects "
+            f"{header['sha256'][:12]}…: the file was altered or cut short",
+            where=str(path),
+            hint="copy the model folder again; weights and header belong together",
+        )
+    model = DiabaticModel(information)
+    if header["dtype"] == "float64":
+        model.network.double()
+    try:
+        model.load_state_dict(safetensors.torch.load(weights))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelError(
+            f"the weights do not fit the architecture: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="was model.json edited? train again or copy the folder again",
+        ) from None
+    return model.eval()
+
+
+def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
+    """Read and check ``model.json`` alone."""
+    path = folder / HEADER_FILE
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"this is not a model folder: {error.strerror}",
+            where=str(path),
+            hint="name a folder with model.json, or a model of the zoo",
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"not valid JSON: {error}", where=str(path), hint="copy the model folder again"
+        ) from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ModelError(f"this is not a {FORMAT} header", where=str(path))
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            f"format version {header.get('format_version')!r}; this namd reads {FORMAT_VERSION}",
+            where=str(path),
+            hint="use the namd that wrote it, or a newer one",
+        )
+    try:
+        architecture: Architecture = TypeAdapter(Architecture).validate_python(
+            header["architecture"]
+        )
+        molecule = header["molecule"]
+        information = ModelInformation(
+            name=str(header["name"]),
+            molecule=Molecule(
+                atomic_numbers=np.array(molecule["atomic_numbers"], dtype=np.int64),
+                masses=np.array(molecule["masses"], dtype=np.float64),
+                charge=int(molecule["charge"]),
+            ),
+            states=StateSpace(tuple(header["states"])),
+            level_of_theory=str(header["level_of_theory"]),
+            architecture=architecture,
+            diabats=int(header["diabats"]),
+        )
+        str(header["sha256"]), str(header["dtype"])
+    except (KeyError, TypeError, ValueError, ValidationError, NamdError) as error:
+        raise ModelError(
+            f"the header is damaged: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="was it edited? copy the model folder again",
+        ) from None
+    return header, information

@@ -1,0 +1,135 @@
+"""The fusion network: density → fusion block → message passing → fusion block → W.
+
+::
+
+    positions ─ G = B_n Y_lm ─┬─ densities A₁ A₂ A₃ ── fusion ((A₁⊗A₂)⊗A₃) ── h, scalars ┐
+                              └───────────── message M = Σ_j Y ⊗ h_j                     ├─ W
+                                 fusion (((M ⊗ h) ⊗ A₁') ⊗ …) ───────────────── scalars ┘
+
+Body order: products of ν densities correlate ν neighbours with the centre; messages carry them on.
+Everything is dense over ``[molecule, atom, …]`` for one fixed molecule.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from namd.config.architecture import FusionArchitecture
+from namd.nn.base import DiabaticNetwork
+from namd.nn.density import Density
+from namd.nn.fusion.block import FusionBlock
+from namd.nn.linear import ChannelMix
+from namd.nn.message import Message
+from namd.nn.pairs import PairBasis
+from namd.nn.readout import QuasiDiabaticReadout
+from namd.units import ANGSTROM_PER_BOHR
+
+
+class FusionNetwork(DiabaticNetwork):
+    """Dimensionless quasi-diabatic matrix of a molecule from its positions.
+
+    Parameters
+    ----------
+    architecture
+        Sizes; see :class:`namd.config.architecture.FusionArchitecture`.
+    atomic_numbers
+        One per atom; their order is the molecule's.
+    diabats
+        Size of W.
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture: FusionArchitecture,
+        atomic_numbers: Int[Tensor, " atom"],
+        diabats: int,
+    ) -> None:
+        super().__init__()
+        a = architecture
+        atoms = len(atomic_numbers)
+        elements = torch.unique(atomic_numbers, return_inverse=True)[1]
+        self.pairs = PairBasis(
+            cutoff=a.cutoff_angstrom / ANGSTROM_PER_BOHR,
+            radial=a.radial,
+            l_max=a.l_max,
+            elements=elements,
+        )
+        legs = a.correlation
+        self.density = Density(
+            elements=elements, radial=a.radial, l_max=a.l_max, channels=a.channels, copies=legs
+        )
+        self.first = FusionBlock(
+            leg_l=[a.l_max] * legs,
+            internal_l=a.l_max,
+            output_l=a.message_l,
+            channels=a.channels,
+        )
+        scalars = legs * a.channels
+        self.layers = nn.ModuleList()
+        for _ in range(a.message_layers):
+            self.layers.append(_MessageLayer(a, atoms=atoms))
+            scalars += 4 * a.channels
+        self.readout = QuasiDiabaticReadout(
+            inputs=scalars,
+            hidden=a.hidden,
+            diabats=diabats,
+            atoms=atoms,
+            labels=a.site_labels,
+        )
+
+    @torch.no_grad()
+    def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:
+        """Normalise the densities on a sample of geometries; once, before training."""
+        self.density.calibrate(self.pairs(positions))
+
+    def forward(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule diabat diabat"]:
+        """W in units of the model's scale, without its shift."""
+        molecules, atoms = positions.shape[:2]
+        pairs = self.pairs(positions)
+        legs = self.density(pairs)
+        feature, scalars = self.first(legs)
+        invariants = [scalars]
+        for layer in self.layers:
+            feature, scalars = layer(pairs, feature, legs[0])
+            invariants.append(scalars)
+        stacked = torch.cat(invariants, dim=-1).reshape(molecules, atoms, -1)
+        matrix: Tensor = self.readout(stacked)
+        return matrix
+
+
+class _MessageLayer(nn.Module):
+    """One round of messages and its fusion block ((M₁ ⊗ h) ⊗ A) ⊗ M₂."""
+
+    def __init__(self, architecture: FusionArchitecture, *, atoms: int) -> None:
+        super().__init__()
+        a = architecture
+        self.message = Message(
+            harmonic_l=a.l_max,
+            feature_l=a.message_l,
+            output_l=a.l_max,
+            radial=a.radial,
+            channels=a.channels,
+            neighbours=min(atoms - 1, 12),
+        )
+        self.legs = ChannelMix(l_max=a.l_max, inputs=a.channels, outputs=2 * a.channels)
+        self.fusion = FusionBlock(
+            leg_l=[a.l_max, a.message_l, a.l_max, a.l_max],
+            internal_l=a.l_max,
+            output_l=a.message_l,
+            channels=a.channels,
+        )
+        self.skip = ChannelMix(l_max=a.message_l, inputs=a.channels, outputs=a.channels)
+
+    def forward(
+        self,
+        pairs: Float[Tensor, "molecule atom component atom radial"],
+        feature: Float[Tensor, "low node channel"],
+        density: Float[Tensor, "component node channel"],
+    ) -> tuple[Float[Tensor, "low node channel"], Float[Tensor, "node scalar"]]:
+        """Updated feature and the invariants of this layer."""
+        first, second = torch.chunk(self.legs(self.message(pairs, feature)), 2, dim=-1)
+        update, scalars = self.fusion([first, feature, density, second.contiguous()])
+        return update + self.skip(feature), scalars

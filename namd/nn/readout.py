@@ -1,0 +1,80 @@
+"""From invariant atomic features to a quasi-diabatic matrix W.
+
+Diagonal and off-diagonal elements are sums of atomic contributions of two small perceptrons.
+
+A readout that treats equal elements alike gives totally symmetric matrix elements at symmetric
+geometries; the interstate coupling between states of different symmetry (A_g and B_u of planar
+trans-stilbene) would be exactly zero. Learned *site labels* (a bias and an output weight per atom)
+lift this where wanted: ``none``, ``offdiagonal`` (default) or ``all``. With labels the network
+belongs to one fixed numbering of the atoms.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+SiteLabels = Literal["none", "offdiagonal", "all"]
+_START = 0.2  # the untrained W hardly departs from its shift: training starts from the mean
+
+
+class AtomicSum(nn.Module):
+    """Σ_atoms of a two-layer perceptron of the atom's invariants, optionally labelled by site."""
+
+    def __init__(
+        self, *, inputs: int, hidden: int, outputs: int, atoms: int, labelled: bool
+    ) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU())
+        self.middle = nn.Linear(hidden, hidden)
+        self.outer = nn.Parameter(_START * torch.randn(hidden, outputs) / (hidden * atoms) ** 0.5)
+        self.site_bias = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
+        self.site_weight = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule output"]:
+        """Sum of atomic outputs."""
+        hidden = self.middle(self.inner(invariants))
+        if self.site_bias is not None:
+            hidden = hidden + self.site_bias
+        hidden = nn.functional.silu(hidden)
+        if self.site_weight is not None:
+            hidden = hidden * self.site_weight
+        result: Tensor = hidden.sum(1) @ self.outer
+        return result
+
+
+class QuasiDiabaticReadout(nn.Module):
+    """W, symmetric [molecule, diabat, diabat], dimensionless, from atomic invariants."""
+
+    upper_row: Tensor
+    upper_column: Tensor
+
+    def __init__(
+        self, *, inputs: int, hidden: int, diabats: int, atoms: int, labels: SiteLabels
+    ) -> None:
+        super().__init__()
+        self.diabats = diabats
+        self.diagonal = AtomicSum(
+            inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
+        )
+        pairs = diabats * (diabats - 1) // 2
+        self.offdiagonal = AtomicSum(
+            inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
+        )
+        row, column = torch.triu_indices(diabats, diabats, offset=1)
+        self.register_buffer("upper_row", row, persistent=False)
+        self.register_buffer("upper_column", column, persistent=False)
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule diabat diabat"]:
+        """Assemble the matrix."""
+        matrix = torch.diag_embed(self.diagonal(invariants))
+        if self.diabats == 1:
+            return matrix
+        upper = torch.zeros_like(matrix)
+        upper[:, self.upper_row, self.upper_column] = self.offdiagonal(invariants)
+        return matrix + upper + upper.mT

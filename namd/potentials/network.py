@@ -1,0 +1,182 @@
+"""A trained network behind the potential protocol: one forward and one vjp per step.
+
+The active force is the vector–Jacobian product of W with the cotangent u_a u_aᵀ, a coupling that
+with the symmetrised u_i u_jᵀ; neither needs ∇W as a whole. Whatever the number of states, a step
+costs one forward and one backward pass; couplings are asked for only by trajectories that try to
+hop.
+
+On the CPU geometries are evaluated in slices of a fixed number (the last one padded): they stay in
+cache, and the arithmetic of one trajectory does not depend on how many others there are.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from namd.errors import ConfigError, ModelError
+from namd.molecule import Molecule
+from namd.nn.model import DiabaticModel
+from namd.nn.model_folder import load_model, read_header
+from namd.potentials.diabatic import pick_state
+from namd.potentials.eigen import symmetric_eigen
+from namd.potentials.protocol import Surfaces
+from namd.states import StateSpace
+
+_CPU_SLICE = 16
+
+Cotangent = Callable[[Float64[Tensor, "row diabat diabat"], slice], Tensor]
+"""From W of a slice to the cotangent its vjp is taken with."""
+
+
+class NetworkPotential:
+    """A :class:`~namd.potentials.protocol.Potential` from a :class:`DiabaticModel`.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode, on the device where the trajectories are.
+    digest
+        SHA-256 of its weights, written into every file a run makes.
+    slice_size
+        Molecules evaluated at a time; None for all at once (GPU).
+    """
+
+    def __init__(
+        self, model: DiabaticModel, *, digest: str = "", slice_size: int | None = _CPU_SLICE
+    ) -> None:
+        self._model = model.requires_grad_(False)
+        self._digest = digest
+        self._slice_size = slice_size
+
+    @property
+    def molecule(self) -> Molecule:
+        """The molecule the model was trained for."""
+        return self._model.information.molecule
+
+    @property
+    def states(self) -> StateSpace:
+        """Its adiabatic states."""
+        return self._model.information.states
+
+    def describe(self) -> dict[str, str]:
+        """Name, kind, level of theory and digest of the weights."""
+        info = self._model.information
+        return {
+            "name": info.name,
+            "kind": f"network ({info.architecture.kind})",
+            "level_of_theory": info.level_of_theory,
+            "digest": self._digest,
+        }
+
+    def surfaces(
+        self, positions: Float64[Tensor, "traj atom 3"], active_state: Int64[Tensor, " traj"]
+    ) -> Surfaces:
+        """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
+        parts: list[tuple[Tensor, Tensor]] = []
+
+        def active(matrix: Tensor, rows: slice) -> Tensor:
+            energies, vectors = symmetric_eigen(matrix)
+            parts.append((energies, vectors))
+            column = pick_state(vectors, _padded(active_state[rows], len(matrix)))
+            return column[:, :, None] * column[:, None, :]
+
+        matrix, gradient = self._vjp(positions, active)
+        kept, number = len(self.states), len(positions)
+        energies = torch.cat([e for e, _ in parts])[:number, :kept]
+        vectors = torch.cat([v for _, v in parts])[:number, :, :kept]
+        return Surfaces(
+            energies=energies.contiguous(),
+            force=-gradient,
+            eigenvectors=vectors.contiguous(),
+            diabatic_hamiltonian=matrix,
+        )
+
+    def force(
+        self, positions: Float64[Tensor, "traj atom 3"], state: Int64[Tensor, " traj"]
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """−∇E of one chosen state per trajectory, Hartree/Bohr."""
+        return -self.coupling(positions, state, state)
+
+    def coupling(
+        self,
+        positions: Float64[Tensor, "traj atom 3"],
+        first: Int64[Tensor, " traj"],
+        second: Int64[Tensor, " traj"],
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """h_ij of one chosen pair per trajectory, Hartree/Bohr; for i = j it is ∇E_i."""
+
+        def pair(matrix: Tensor, rows: slice) -> Tensor:
+            _, vectors = symmetric_eigen(matrix)
+            left = pick_state(vectors, _padded(first[rows], len(matrix)))
+            right = pick_state(vectors, _padded(second[rows], len(matrix)))
+            outer = left[:, :, None] * right[:, None, :]
+            return 0.5 * (outer + outer.mT)
+
+        return self._vjp(positions, pair)[1]
+
+    def _vjp(
+        self, positions: Tensor, cotangent: Cotangent
+    ) -> tuple[Float64[Tensor, "traj diabat diabat"], Float64[Tensor, "traj atom 3"]]:
+        """W and Σ_kl C_kl ∇W_kl, slice by slice."""
+        model = self._model
+        number = len(positions)
+        if number == 0:
+            diabats = model.information.diabats
+            return positions.new_zeros(0, diabats, diabats), torch.zeros_like(positions)
+        # Positions relative to the centroid: float32 loses nothing to a drift of the molecule.
+        centred = positions - positions.mean(dim=1, keepdim=True)
+        size = self._slice_size or number
+        matrices, gradients = [], []
+        for start in range(0, number, size):
+            rows = slice(start, min(start + size, number))
+            chosen = _padded(centred[rows], size).to(model.dtype).requires_grad_()
+            with torch.enable_grad():
+                raw = model.network(chosen)
+            matrix = raw.detach().double() * model.scale + torch.diag(model.shift)
+            weights = (cotangent(matrix, rows) * model.scale).to(raw.dtype)
+            (gradient,) = torch.autograd.grad(raw, chosen, weights)
+            matrices.append(matrix)
+            gradients.append(gradient.double())
+        return torch.cat(matrices)[:number], torch.cat(gradients)[:number]
+
+
+def _padded(rows: Tensor, size: int) -> Tensor:
+    """Repeat the last row until there are ``size``."""
+    missing = size - len(rows)
+    return rows if missing == 0 else torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
+
+
+def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPotential:
+    """Load a model folder as a potential.
+
+    Parameters
+    ----------
+    folder
+        A model folder; see :mod:`namd.nn.model_folder`.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    ModelError
+        If the folder cannot be used.
+    ConfigError
+        If there is no such device.
+    """
+    target = "cuda" if device == "auto" and torch.cuda.is_available() else device
+    target = "cpu" if target == "auto" else target
+    if target.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            "this machine has no CUDA device", where=f"device = {device}", hint="use cpu or auto"
+        )
+    header, _ = read_header(folder)
+    model = load_model(folder).to(target)
+    if not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
+        raise ModelError(
+            "the weights hold values that are not numbers", where=str(folder), hint="train again"
+        )
+    size = _CPU_SLICE if target == "cpu" else None
+    return NetworkPotential(model, digest=str(header["sha256"]), slice_size=size)

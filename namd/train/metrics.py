@@ -1,0 +1,122 @@
+"""Errors of a model on labelled frames, per state and per gap bin.
+
+Energies are compared as they are, without shifting by the test set's own mean. Couplings are
+compared as h_ij after the joint choice of state signs (:func:`namd.train.loss.align_coupling`):
+
+    R² = 1 − Σ|h − h_ref|² / Σ|h_ref|²,   cosine = ⟨ ĥ · ĥ_ref ⟩ over frames and pairs.
+
+The mean of h_ref is not subtracted: with a free sign per frame its only meaningful mean is zero.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
+
+GAP_BINS_EV = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, np.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Predictions beside references, NumPy, eV and Å; coupling signs already aligned.
+
+    ``coupling`` arrays are empty along ``pair`` for one state, and None without reference
+    couplings.
+    """
+
+    energies: Float[np.ndarray, "frame state"]
+    reference_energies: Float[np.ndarray, "frame state"]
+    forces: Float[np.ndarray, "frame state atom 3"]
+    reference_forces: Float[np.ndarray, "frame state atom 3"]
+    coupling: Float[np.ndarray, "frame pair atom 3"] | None
+    reference_coupling: Float[np.ndarray, "frame pair atom 3"] | None
+
+    @property
+    def gaps(self) -> Float[np.ndarray, "frame pair"]:
+        """Predicted E_j − E_i, eV."""
+        return _gaps(self.energies)
+
+    @property
+    def reference_gaps(self) -> Float[np.ndarray, "frame pair"]:
+        """Reference E_j − E_i, eV."""
+        return _gaps(self.reference_energies)
+
+
+def _gaps(energies: Float[np.ndarray, "frame state"]) -> Float[np.ndarray, "frame pair"]:
+    first, second = np.triu_indices(energies.shape[1], k=1)
+    return np.asarray(energies[:, second] - energies[:, first])
+
+
+def in_ev(hartree: np.ndarray) -> np.ndarray:
+    """Hartree → eV."""
+    return np.asarray(hartree) * EV_PER_HARTREE
+
+
+def in_ev_per_angstrom(atomic: np.ndarray) -> np.ndarray:
+    """Hartree/Bohr → eV/Å."""
+    return np.asarray(atomic) * EV_PER_ANGSTROM_PER_ATOMIC_FORCE
+
+
+def _errors(c: Comparison, rows: Bool[np.ndarray, " frame"]) -> dict[str, Any]:
+    """The errors of some frames; None where nothing can be said."""
+    if not rows.any():
+        states = c.energies.shape[1]
+        empty = {"energy_mae_mev": None, "force_mae_mev_per_angstrom": None}
+        nothing = {"gap_mae_mev": None, "coupling_r2": None, "coupling_cosine": None}
+        return {"frames": 0, "states": [dict(empty) for _ in range(states)], **nothing}
+    energy = 1e3 * np.abs(c.energies - c.reference_energies)[rows].mean(0)
+    force = 1e3 * np.abs(c.forces - c.reference_forces)[rows].mean((0, 2, 3))
+    gap = 1e3 * np.abs(c.gaps - c.reference_gaps)[rows]
+    r2, cosine = _coupling_errors(c, rows)
+    return {
+        "frames": int(rows.sum()),
+        "states": [
+            {"energy_mae_mev": float(e), "force_mae_mev_per_angstrom": float(f)}
+            for e, f in zip(energy, force, strict=True)
+        ],
+        "gap_mae_mev": float(gap.mean()) if gap.size else None,
+        "coupling_r2": r2,
+        "coupling_cosine": cosine,
+    }
+
+
+def _coupling_errors(
+    c: Comparison, rows: Bool[np.ndarray, " frame"]
+) -> tuple[float | None, float | None]:
+    if c.coupling is None or c.reference_coupling is None or c.coupling.shape[1] == 0:
+        return None, None
+    ours, theirs = c.coupling[rows], c.reference_coupling[rows]
+    squares = float((theirs**2).sum())
+    norms = np.sqrt((ours**2).sum((-1, -2)) * (theirs**2).sum((-1, -2)))
+    dots = (ours * theirs).sum((-1, -2))
+    meaningful = norms > 0
+    r2 = 1.0 - float(((ours - theirs) ** 2).sum()) / squares if squares else None
+    cosine = float((dots[meaningful] / norms[meaningful]).mean()) if meaningful.any() else None
+    return r2, cosine
+
+
+def error_table(comparison: Comparison) -> dict[str, Any]:
+    """All errors as plain JSON types.
+
+    Returns
+    -------
+    dict
+        ``frames``; ``states``: a list with ``energy_mae_mev`` and ``force_mae_mev_per_angstrom``
+        (mean absolute error per Cartesian component); ``gap_mae_mev`` over all pairs;
+        ``coupling_r2``, ``coupling_cosine``; ``bins``: the same for frames whose smallest
+        reference gap lies in ``gap_ev`` = [lo, hi) (hi is None in the last).
+    """
+    everything = np.ones(len(comparison.energies), dtype=bool)
+    table = _errors(comparison, everything)
+    bins = []
+    if comparison.energies.shape[1] > 1:
+        smallest = comparison.reference_gaps.min(1)
+        for low, high in pairwise(GAP_BINS_EV):
+            rows = (smallest >= low) & (smallest < high)
+            edge = [low, high if np.isfinite(high) else None]
+            bins.append({"gap_ev": edge, **_errors(comparison, rows)})
+    return {**table, "bins": bins}

@@ -1,0 +1,235 @@
+"""From a training configuration to a model folder: data, split, fit, errors, figures, card."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from namd.config.loading import differing_keys, resolved_config
+from namd.config.training import TrainingConfig
+from namd.data.checks import check_dataset
+from namd.data.dataset import Dataset
+from namd.data.reading import read_dataset
+from namd.data.splits import split_groups
+from namd.errors import ConfigError, DataError
+from namd.io.atomic import write_text
+from namd.io.library import find_file
+from namd.nn.factory import parameter_count
+from namd.nn.model import DiabaticModel, ModelInformation
+from namd.nn.model_folder import save_model
+from namd.train.card import model_card
+from namd.train.checkpoint import has_checkpoint
+from namd.train.evaluation import compare
+from namd.train.figures import write_parity_figure
+from namd.train.log import EpochReport
+from namd.train.metrics import error_table
+from namd.train.trainer import fit, initialise
+
+CONFIG_FILE = "train.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training that is ready to start."""
+
+    config: TrainingConfig
+    model: DiabaticModel
+    training: Dataset
+    validation: Dataset
+    test: Dataset
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What will be trained on what; plain JSON types."""
+        info = self.model.information
+        return {
+            "model": info.name,
+            "molecule": info.molecule.formula,
+            "states": list(info.states.labels),
+            "level_of_theory": info.level_of_theory,
+            "network": info.architecture.kind,
+            "parameters": parameter_count(self.model.network),
+            "training_frames": len(self.training),
+            "validation_frames": len(self.validation),
+            "test_frames": len(self.test),
+            "device": str(self.model.shift.device),
+            "steps_per_epoch": -(-len(self.training) // self.config.optimiser.batch_size),
+            "epochs": self.config.optimiser.epochs,
+        }
+
+
+def prepare(config: TrainingConfig, *, base: Path) -> Job:
+    """Read and check the data, split them, build and initialise the model.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+    base
+        Folder that a relative ``data.file`` is tried against first.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be used; the frame is named.
+    ConfigError
+        If the split leaves nothing to train on or to validate with, or there is no such device.
+    """
+    path = find_file(config.data.file, base=base)
+    dataset = read_dataset(path)
+    check_dataset(dataset, path=path, require_coupling=len(dataset.states) > 1)
+    split = split_groups(
+        dataset["group"],
+        validation=config.data.validation,
+        test=config.data.test,
+        validation_fraction=config.data.validation_fraction,
+        test_fraction=config.data.test_fraction,
+        seed=config.data.split_seed,
+    )
+    training, validation, test = (
+        dataset.select(rows) for rows in (split.training, split.validation, split.test)
+    )
+    if len(training) == 0 or len(validation) == 0:
+        raise ConfigError(
+            f"the split leaves {len(training)} training and {len(validation)} validation frames",
+            where="data",
+            hint="lower data.validation_fraction and data.test_fraction or name fewer groups",
+        )
+    limit = config.data.max_train_frames
+    if limit is not None and limit < len(training):
+        training = training.select(np.linspace(0, len(training) - 1, limit).round().astype(int))
+    states = len(dataset.states)
+    diabats = config.diabats if config.diabats is not None else states
+    if diabats < states:
+        raise ConfigError(
+            f"W of size {diabats} cannot hold {states} states",
+            where=f"diabats = {diabats}",
+            hint=f"use null or at least {states}",
+        )
+    if config.loss.derivatives == "sampled" and states != 2:
+        raise ConfigError(
+            f"derivatives can be sampled for 2 states only, the data have {states}",
+            where='loss.derivatives = "sampled"',
+            hint='use "full": the signs of several couplings must be chosen together',
+        )
+    information = ModelInformation(
+        name=config.name,
+        molecule=dataset.molecule,
+        states=dataset.states,
+        level_of_theory=dataset.level_of_theory,
+        architecture=config.network,
+        diabats=diabats,
+    )
+    model = DiabaticModel(information, seed=config.seed).to(choose_device(config.device))
+    initialise(model, training)
+    return Job(config=config, model=model, training=training, validation=validation, test=test)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a configuration's ``auto | cpu | cuda``.
+
+    Raises
+    ------
+    ConfigError
+        If CUDA is asked for and not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            "this machine has no CUDA device", where=f"device = {name}", hint="use cpu or auto"
+        )
+    return torch.device(name)
+
+
+def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:
+    """Make the model folder, or open it again; returns whether a checkpoint is there.
+
+    Raises
+    ------
+    ConfigError
+        If it exists and ``resume`` is false, or was begun with another configuration.
+    DataError
+        If there is nothing to resume.
+    """
+    stored = folder / CONFIG_FILE
+    resolved = resolved_config(config)
+    if not resume:
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigError(
+                "the folder exists and is never overwritten",
+                where=str(folder),
+                hint="add --resume to go on, or choose another --output",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(stored, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+        return False
+    if not stored.is_file():
+        raise DataError(
+            "there is no training to resume here",
+            where=str(folder),
+            hint="give the folder of the interrupted training with --output",
+        )
+    before = yaml.safe_load(stored.read_text(encoding="utf-8"))
+    differing = differing_keys(before, resolved)
+    if differing:
+        raise ConfigError(
+            f"the configuration has changed since this training began: {', '.join(differing)}",
+            where=str(folder),
+            hint="resume with the same configuration, or start another folder",
+        )
+    return has_checkpoint(folder)
+
+
+def run(
+    job: Job,
+    folder: Path,
+    *,
+    resume: bool,
+    report: Callable[[EpochReport], None] = lambda _: None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train and write the model folder; returns the content of ``metrics.json``.
+
+    Written at the end: weights and header, ``metrics.json`` (errors on every part of the split),
+    ``parity.png``, ``README.md`` (the model's card). Checkpoint and log are written on the way.
+    """
+    progress = fit(
+        job.model,
+        training=job.training,
+        validation=job.validation,
+        config=job.config,
+        folder=folder,
+        resume=resume,
+        report=report,
+        advance=advance,
+    )
+    digest = save_model(job.model, folder)
+    metrics: dict[str, Any] = {
+        **job.summary,
+        "sha256": digest,
+        "best_epoch": progress.best_epoch,
+        "epochs_done": progress.epoch,
+        "validation_loss": progress.best_loss,
+        "errors": {},
+    }
+    parts = {"training": job.training, "validation": job.validation, "test": job.test}
+    for name, part in parts.items():
+        if len(part) == 0:
+            continue
+        comparison = compare(job.model, part)
+        metrics["errors"][name] = error_table(comparison)
+        if name == "test" or (name == "validation" and len(job.test) == 0):
+            labels = job.model.information.states.labels
+            title = f"{job.config.name}: {name} frames"
+            write_parity_figure(comparison, folder / "parity.png", labels=labels, title=title)
+    groups = {name: sorted(set(part["group"].tolist())) for name, part in parts.items()}
+    metrics["groups"] = {name: groups[name] for name in ("validation", "test")}
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_text(folder / "README.md", model_card(metrics, config=job.config))
+    return metrics

@@ -1,0 +1,275 @@
+"""The training loop: epochs of shuffled batches, moving average, checkpoints, early stopping.
+
+Everything that is random or scheduled depends only on (seed, epoch, step), so that a killed
+training resumes to the same bits on the same machine.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from namd.config.training import TrainingConfig
+from namd.data.dataset import Dataset
+from namd.errors import PhysicsError
+from namd.nn.model import DiabaticModel
+from namd.train.checkpoint import load_checkpoint, save_checkpoint
+from namd.train.log import LOSS_TERMS, EpochReport, append_row, truncate_log
+from namd.train.loss import LossTerms, multistate_loss
+from namd.train.sampled import sampled_loss
+from namd.units import EV_PER_HARTREE
+
+_EVALUATION_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Training labels on the device, atomic units, float64."""
+
+    positions: Float[Tensor, "frame atom 3"]
+    energies: Float[Tensor, "frame state"]
+    forces: Float[Tensor, "frame state atom 3"]
+    coupling: Float[Tensor, "frame pair atom 3"]
+
+    @classmethod
+    def of(cls, dataset: Dataset, device: torch.device) -> "Labels":
+        """Copy what the loss needs of a dataset to ``device``."""
+        if len(dataset.states) > 1:
+            coupling = dataset.interstate_coupling
+        else:
+            coupling = np.zeros((len(dataset), 0, len(dataset.molecule), 3))
+        columns = (dataset["positions"], dataset["energies"], dataset["forces"], coupling)
+        tensors = [torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns]
+        return cls(**dict(zip(cls.__dataclass_fields__, tensors, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass
+class Progress:
+    """Where a training stands; stored in its checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best_loss: float = math.inf
+    best_epoch: int = -1
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+def initialise(model: DiabaticModel, dataset: Dataset) -> None:
+    """Fix scale, shift and input normalisation from the training frames.
+
+    The scale is 1 eV; the shift of diabat k is the mean energy of state k (of the highest state
+    for surplus diabats, raised by 1 eV each).
+    """
+    scale = 1.0 / EV_PER_HARTREE
+    mean = dataset["energies"].mean(0)
+    surplus = model.information.diabats - len(mean)
+    shift = np.concatenate([mean, mean[-1] + scale * np.arange(1, surplus + 1)])
+    model.scale.fill_(scale)
+    model.shift.copy_(torch.from_numpy(shift))
+    stride = max(1, len(dataset) // 256)
+    sample = torch.from_numpy(dataset["positions"][::stride]).to(model.shift.device)
+    model.network.calibrate(sample.to(model.dtype))
+
+
+def learning_rate(config: TrainingConfig, *, step: int, total_steps: int) -> float:
+    """Linear warm-up, then a cosine to ``final_fraction`` of the peak."""
+    o = config.optimiser
+    warm = min(1.0, (step + 1) / max(1, o.warmup_steps))
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / max(1, total_steps))))
+    return o.learning_rate * warm * (o.final_fraction + (1.0 - o.final_fraction) * cosine)
+
+
+def fit(
+    model: DiabaticModel,
+    *,
+    training: Dataset,
+    validation: Dataset,
+    config: TrainingConfig,
+    folder: Path,
+    resume: bool = False,
+    report: Callable[[EpochReport], None] = lambda _: None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Progress:
+    """Train ``model`` in place; it ends with the best averaged weights.
+
+    Parameters
+    ----------
+    model
+        Initialised by :func:`initialise` unless resuming.
+    training, validation
+        Checked datasets; validation decides which weights are kept and when to stop.
+    config
+        The resolved configuration.
+    folder
+        Receives ``checkpoint.pt`` and ``log.csv``.
+    resume
+        Continue from the folder's last good checkpoint.
+    report, advance
+        Called after every epoch, and after every step with the number of frames done.
+
+    Raises
+    ------
+    PhysicsError
+        If the loss is not a number.
+    DataError
+        If there is no checkpoint to resume from.
+    """
+    device = model.shift.device
+    train, watch = Labels.of(training, device), Labels.of(validation, device)
+    parameters = [p for p in model.network.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        parameters,
+        lr=config.optimiser.learning_rate,
+        weight_decay=config.optimiser.weight_decay,
+    )
+    average = copy.deepcopy(model)
+    progress = Progress()
+    log = folder / "log.csv"
+    if resume:
+        progress = load_checkpoint(
+            folder, model=model, average=average, optimiser=optimiser, progress_class=Progress
+        )
+    truncate_log(log, rows=progress.epoch)
+    per_epoch = math.ceil(len(train) / config.optimiser.batch_size)
+    total_steps = per_epoch * config.optimiser.epochs
+    while not _finished(progress, config):
+        began = time.perf_counter()
+        sums = dict.fromkeys(LOSS_TERMS, 0.0)
+        late = progress.epoch >= 2 * config.optimiser.epochs / 3
+        rate = 0.0
+        for rows in _batches(len(train), config=config, epoch=progress.epoch):
+            rate = learning_rate(config, step=progress.step, total_steps=total_steps)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            terms = _training_loss(model, train, rows, config=config, late=late, step=progress.step)
+            _require_number(terms.total, progress)
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(terms.total, inputs=parameters)
+            torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.gradient_clip)
+            optimiser.step()
+            progress.step += 1
+            _update_average(average, model, decay=config.optimiser.ema_decay, step=progress.step)
+            for name in LOSS_TERMS:
+                sums[name] += float(getattr(terms, name).detach()) * len(rows) / len(train)
+            advance(len(rows))
+        seconds = time.perf_counter() - began
+        watched = mean_loss(average, watch, config=config)
+        if watched["total"] < progress.best_loss:
+            progress.best_loss, progress.best_epoch = watched["total"], progress.epoch
+            progress.best_weights = copy.deepcopy(average.state_dict())
+        row = EpochReport(
+            epoch=progress.epoch,
+            step=progress.step,
+            learning_rate=rate,
+            training=sums,
+            validation=watched,
+            best_epoch=progress.best_epoch,
+            seconds=seconds,
+            frames_per_second=len(train) / seconds,
+        )
+        append_row(log, row)
+        progress.epoch += 1
+        if progress.epoch % config.checkpoint_every_epochs == 0 or _finished(progress, config):
+            save_checkpoint(
+                folder, model=model, average=average, optimiser=optimiser, progress=progress
+            )
+        report(row)
+    model.load_state_dict(progress.best_weights)
+    return progress
+
+
+def _finished(progress: Progress, config: TrainingConfig) -> bool:
+    o = config.optimiser
+    waited = progress.epoch - 1 - progress.best_epoch
+    return progress.epoch >= o.epochs or (progress.epoch > 0 and waited >= o.patience_epochs)
+
+
+def _batches(frames: int, *, config: TrainingConfig, epoch: int) -> Iterator[Tensor]:
+    """Row numbers of each batch of one epoch; the order depends on (seed, epoch) alone."""
+    generator = np.random.default_rng([config.seed, 0, epoch])
+    order = torch.from_numpy(generator.permutation(frames))
+    yield from torch.split(order, config.optimiser.batch_size)
+
+
+def _training_loss(
+    model: DiabaticModel,
+    labels: Labels,
+    rows: Tensor,
+    *,
+    config: TrainingConfig,
+    late: bool,
+    step: int,
+) -> LossTerms:
+    if config.loss.derivatives == "full":
+        return _loss(model, labels, rows, config=config, late=late, create_graph=True)
+    draw = np.random.default_rng([config.seed, 1, step]).integers(0, 3, len(rows))
+    return sampled_loss(
+        model,
+        positions=labels.positions[rows],
+        energies=labels.energies[rows],
+        forces=labels.forces[rows],
+        coupling=labels.coupling[rows],
+        draw=torch.from_numpy(draw).to(labels.positions.device),
+        weights=config.loss,
+        late=late,
+    )
+
+
+def _loss(
+    model: DiabaticModel,
+    labels: Labels,
+    rows: Tensor,
+    *,
+    config: TrainingConfig,
+    late: bool,
+    create_graph: bool,
+) -> LossTerms:
+    predicted = model.adiabatic(labels.positions[rows], create_graph=create_graph)
+    return multistate_loss(
+        predicted,
+        energies=labels.energies[rows],
+        forces=labels.forces[rows],
+        coupling=labels.coupling[rows],
+        weights=config.loss,
+        late=late,
+    )
+
+
+def mean_loss(model: DiabaticModel, labels: Labels, *, config: TrainingConfig) -> dict[str, float]:
+    """Mean of every loss term over all frames, with the late weights throughout."""
+    sums = dict.fromkeys(LOSS_TERMS, 0.0)
+    for rows in torch.split(torch.arange(len(labels)), _EVALUATION_BATCH):
+        terms = _loss(model, labels, rows, config=config, late=True, create_graph=False)
+        for name in LOSS_TERMS:
+            sums[name] += float(getattr(terms, name).detach()) * len(rows) / len(labels)
+    return sums
+
+
+@torch.no_grad()
+def _update_average(
+    average: DiabaticModel, model: DiabaticModel, *, decay: float, step: int
+) -> None:
+    """Exponential moving average, shorter while the training is young."""
+    keep = min(decay, (1.0 + step) / (10.0 + step))
+    for mean, new in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(new, 1.0 - keep)
+
+
+def _require_number(loss: Tensor, progress: Progress) -> None:
+    if not bool(torch.isfinite(loss)):
+        raise PhysicsError(
+            f"the loss is {float(loss)} in epoch {progress.epoch}, step {progress.step}",
+            where="training",
+            hint="lower optimiser.learning_rate or optimiser.gradient_clip; "
+            "look at the data with `namd data inspect`",
+        )
