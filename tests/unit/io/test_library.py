@@ -1,0 +1,61 @@
+"""Finding models, runs and files by path and by name."""
+
+from pathlib import Path
+
+import pytest
+
+from namd.errors import ConfigError, DataError, ModelError
+from namd.io import library
+from namd.io.library import find_file, find_model, find_run_config
+
+
+@pytest.fixture
+def shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A checkout and an installed library, and a working directory with neither."""
+    checkout, installed = tmp_path / "checkout", tmp_path / "installed"
+    for root, names in ((checkout, ["new", "both"]), (installed, ["old", "both"])):
+        for name in names:
+            (root / "models" / name).mkdir(parents=True)
+            (root / "models" / name / "model.json").write_text("{}")
+            (root / "trajectories").mkdir(exist_ok=True)
+            (root / "trajectories" / f"{name}.yaml").write_text(f"# {root.name}")
+        (root / "trajectories" / "classes-x.yaml").write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(library, "library_roots", lambda: [checkout, installed])
+    return checkout, installed
+
+
+def test_names_are_found_in_the_checkout_first(shelves: tuple[Path, Path]) -> None:
+    checkout, installed = shelves
+    assert find_model("both") == checkout / "models/both"
+    assert find_model("old") == installed / "models/old"
+    assert find_model("models/old") == installed / "models/old"
+    for name in ("both", "both.yaml", "trajectories/both.yaml"):
+        assert find_run_config(name) == checkout / "trajectories/both.yaml"
+    assert find_file("models/old/model.json") == installed / "models/old/model.json"
+
+
+def test_a_path_wins_over_a_name_and_the_configurations_folder_over_all(
+    shelves: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here = Path("both")
+    here.mkdir()
+    assert find_model("both") == here
+    beside = tmp_path / "beside"
+    (beside / "both").mkdir(parents=True)
+    assert find_model("both", base=beside) == beside / "both"
+    assert find_model(str(beside / "both")) == beside / "both"
+
+
+def test_what_is_not_found_is_answered_with_what_there_is(shelves: tuple[Path, Path]) -> None:
+    with pytest.raises(ModelError) as model:
+        find_model("bth")
+    assert model.value.hint is not None
+    assert 'did you mean "both"?' in model.value.hint
+    assert "new, old" in model.value.hint or "both, new, old" in model.value.hint
+    with pytest.raises(ConfigError) as run:
+        find_run_config("nothing-like-it")
+    assert run.value.hint == "the library holds both, new, old"
+    with pytest.raises(DataError, match="no such file"):
+        find_file("gone.h5")
