@@ -158,7 +158,7 @@ def _read(path: Path, *, charge: int | None, level_of_theory: str | None) -> Dat
         return read_dataset(path)
     if head.startswith(SHARC_SIGNATURE):
         # output.dat has the same name in every TRAJ_* folder: the folder tells them apart.
-        stem = path.name.removesuffix(".dat").removesuffix("output").rstrip(".")
+        stem = path.name.removesuffix(".dat").removesuffix("output").rstrip("._-")
         return from_sharc(
             read_sharc_output(path),
             group=stem or path.resolve().parent.name,

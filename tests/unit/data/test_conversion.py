@@ -1,0 +1,106 @@
+"""Converting and joining files: SHARC, native, and what they do not say."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from namd.data.checks import unknown_forces
+from namd.data.conversion import gather
+from namd.data.native import write_dataset
+from namd.data.reading import read_dataset
+from namd.data.suspicion import unexplained_energy
+from namd.data.walks import trajectory_walks
+from namd.errors import DataError
+from namd.io.sharc import read_sharc_output
+from namd.units import EV_PER_HARTREE
+
+DATA = Path(__file__).parents[2] / "data"
+SHARC = DATA / "sharc2-ch2nh2-output.dat"
+LEVEL = "MR-CISD(6,4)/aug-cc-pVDZ"
+
+
+def test_sharc_labels_have_the_right_signs_and_pairs():
+    dataset = gather([SHARC], level_of_theory=LEVEL, charge=1)
+    raw = read_sharc_output(SHARC)
+    assert dataset.states.labels == ("S0", "S1", "S2")
+    assert dataset.molecule.charge == 1
+    np.testing.assert_array_equal(dataset["forces"][0], -raw.gradients[0])
+    for pair, (i, j) in enumerate(dataset.states.pairs):
+        d, mu = dataset["nonadiabatic_coupling"][:, pair], dataset["transition_dipoles"][:, pair]
+        np.testing.assert_array_equal(d, raw.nonadiabatic_coupling[:, i, j])
+        np.testing.assert_array_equal(mu, raw.dipoles[:, i, j])
+    np.testing.assert_array_equal(dataset["dipoles"][:, 1], raw.dipoles[:, 1, 1])
+    assert set(dataset["group"]) == {"sharc2-ch2nh2"}
+
+
+def test_gradients_sharc_did_not_compute_are_unknown_not_zero():
+    dataset = gather([SHARC], level_of_theory=LEVEL, charge=1)
+    unknown = unknown_forces(dataset)
+    assert unknown[0].tolist() == [False, False, False]
+    assert unknown[1].tolist() == [True, True, False]
+
+
+def test_real_energies_are_explained_by_real_forces():
+    """Two SHARC trajectories: ΔE of a known state is −F·ΔR up to the third order of the step."""
+    dataset = read_dataset(DATA / "ch2nh2-sharc2.h5")
+    left = []
+    for walk in trajectory_walks(dataset):
+        neighbours = np.diff(dataset["time"][walk]) < 21.0
+        left.append(np.abs(unexplained_energy(dataset, walk))[neighbours])
+    left_mev = 1e3 * EV_PER_HARTREE * np.concatenate(left)
+    assert np.isfinite(left_mev).sum() > 100
+    assert np.nanmedian(left_mev) < 3.0
+    swing = 1e3 * EV_PER_HARTREE * np.abs(np.diff(dataset["energies"], axis=0))
+    assert np.nanmedian(left_mev) < 0.05 * np.median(swing)
+
+
+def test_a_file_in_a_folder_of_its_own_is_named_after_it(tmp_path):
+    for name in ("TRAJ_1", "TRAJ_2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "output.dat").write_bytes(SHARC.read_bytes())
+    paths = [tmp_path / name / "output.dat" for name in ("TRAJ_1", "TRAJ_2")]
+    dataset = gather(paths, level_of_theory=LEVEL, charge=1)
+    assert dataset["group"].tolist() == ["TRAJ_1"] * 6 + ["TRAJ_2"] * 6
+    digest = hashlib.sha256(SHARC.read_bytes()).hexdigest()
+    (step,) = dataset.provenance["steps"]
+    assert [entry["sha256"] for entry in step["inputs"]] == [digest, digest]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"charge": 1}, "level of theory of the labels is not stated"),
+        ({"level_of_theory": LEVEL}, "17 electrons"),
+        ({"level_of_theory": LEVEL, "charge": 1, "states": ["S0", "S1"]}, "2 state labels"),
+    ],
+)
+def test_what_the_file_does_not_say_is_asked_for(options, message):
+    with pytest.raises(DataError, match=message) as caught:
+        gather([SHARC], **options)
+    assert SHARC.name in caught.value.where
+
+
+def test_given_metadata_replace_those_of_the_file(make_dataset, tmp_path):
+    write_dataset(make_dataset(), tmp_path / "set.h5")
+    dataset = gather(
+        [tmp_path / "set.h5"],
+        level_of_theory="CASSCF",
+        charge=2,
+        states=["X", "A"],
+        title="t",
+        licence="l",
+    )
+    assert (dataset.level_of_theory, dataset.molecule.charge) == ("CASSCF", 2)
+    assert dataset.states.labels == ("X", "A")
+    assert (dataset.title, dataset.licence) == ("t", "l")
+    assert dataset.provenance["note"] == "made by a test"
+
+
+def test_other_kinds_of_files_are_refused(tmp_path):
+    (tmp_path / "frames.xyz").write_text("3\n\nO 0 0 0\n")
+    with pytest.raises(DataError, match="neither an HDF5 dataset nor a SHARC"):
+        gather([tmp_path / "frames.xyz"])
+    with pytest.raises(DataError, match="No such file"):
+        gather([tmp_path / "absent.h5"])

@@ -1,0 +1,142 @@
+"""The SHARC reader on six real steps (tests/data/README.md), against the numbers in the file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from namd.errors import DataError
+from namd.io.sharc import read_sharc_output
+
+FILE = Path(__file__).parents[2] / "data" / "sharc2-ch2nh2-output.dat"
+
+
+@pytest.fixture(scope="module")
+def trajectory():
+    return read_sharc_output(FILE)
+
+
+@pytest.fixture
+def altered(tmp_path):
+    """Read the file after a change of its text."""
+
+    def alter(old, new, count=-1):
+        text = FILE.read_text()
+        assert old in text
+        path = tmp_path / "output.dat"
+        path.write_text(text.replace(old, new, count))
+        return read_sharc_output(path)
+
+    return alter
+
+
+def test_first_step_has_the_numbers_of_the_file(trajectory):
+    assert trajectory.atomic_numbers.tolist() == [6, 7, 1, 1, 1, 1]
+    assert trajectory.masses[0] == 21874.66181995
+    zero = -94.7095344465
+    expected = [0.0542297098 + zero, 0.3366693885 + zero, 0.4050092041 + zero]
+    np.testing.assert_allclose(trajectory.energies[0], expected, rtol=0, atol=1e-12)
+    assert trajectory.positions[0, 5, 0] == -2.04921145
+    assert trajectory.velocities[0, 4, 2] == 0.00326492
+    assert trajectory.dipoles[0, 0, 2].tolist() == [-0.001148, -0.076038, 1.178916]
+    assert trajectory.gradients[0, 2, 0].tolist() == [0.00518386, -0.00509656, 0.318444]
+    d = trajectory.nonadiabatic_coupling
+    assert d[0, 0, 1, 0].tolist() == [-0.05597622, -0.02158792, -0.00849082]
+    assert d[0, 1, 2, 4].tolist() == [0.006727022, 0.3494581, -0.001027904]
+    assert trajectory.active_state.tolist() == [2] * 6
+    np.testing.assert_array_equal(np.abs(trajectory.amplitudes[0]), [0, 0, 1])
+
+
+def test_times_are_steps(trajectory):
+    np.testing.assert_allclose(trajectory.time, 20.670686894780374 * np.arange(6), rtol=1e-15)
+
+
+def test_shapes(trajectory):
+    assert trajectory.gradients.shape == (6, 3, 6, 3)
+    assert trajectory.nonadiabatic_coupling.shape == (6, 3, 3, 6, 3)
+    assert trajectory.dipoles.shape == (6, 3, 3, 3)
+
+
+def test_couplings_are_antisymmetric_and_dipoles_symmetric(trajectory):
+    d, mu = trajectory.nonadiabatic_coupling, trajectory.dipoles
+    np.testing.assert_array_equal(d, -d.swapaxes(1, 2))
+    np.testing.assert_array_equal(mu, mu.swapaxes(1, 2))
+    assert np.linalg.norm(d[:, 1, 2]) > 1
+
+
+def test_kinetic_energy_is_that_of_masses_and_velocities(trajectory):
+    squared = (trajectory.velocities**2).sum(-1)
+    np.testing.assert_allclose(
+        0.5 * squared @ trajectory.masses, trajectory.kinetic_energy, rtol=1e-11
+    )
+
+
+def test_amplitudes_are_normalised(trajectory):
+    norm = (np.abs(trajectory.amplitudes) ** 2).sum(1)
+    np.testing.assert_allclose(norm, 1.0, atol=1e-10)
+
+
+def test_amplitudes_are_rotated_to_the_spin_free_basis(altered):
+    """U that exchanges the first and third state moves the amplitude there."""
+    one, zero = " 0.1000000000000E+001  0.0000000000000E+000", " 0.0000000000000E+000"
+    text = FILE.read_text()
+    start = text.index("! 2 U matrix")
+    old = text[start : text.index("! 3 Dipole", start)]
+    row = [f"{zero} {zero}"] * 3
+    rows = ["".join([*row[:k], one, *row[k + 1 :]]) for k in (2, 1, 0)]
+    changed = altered(old, "! 2 U matrix\n" + "\n".join(rows) + "\n", 1)
+    np.testing.assert_array_equal(np.abs(changed.amplitudes[0]), [1, 0, 0])
+
+
+def test_position_agrees_with_velocity_and_acceleration(trajectory):
+    """Velocity Verlet on the active gradient leads from one geometry to the next."""
+    dt, x, v = trajectory.time[1], trajectory.positions, trajectory.velocities
+    acceleration = -trajectory.gradients[:, 2] / trajectory.masses[:, None]
+    predicted = x[:-1] + v[:-1] * dt + 0.5 * acceleration[:-1] * dt**2
+    np.testing.assert_allclose(x[1:], predicted, atol=1e-10)
+
+
+def test_a_last_step_that_was_cut_is_dropped(tmp_path):
+    text = FILE.read_text()
+    path = tmp_path / "output.dat"
+    path.write_text(text[: text.rindex("! 15 Gradients (MCH) State  2") + 300])
+    assert len(read_sharc_output(path).time) == 5
+
+
+def test_missing_gradients_and_couplings_are_none(tmp_path):
+    keep, dropping = [], False
+    for line in FILE.read_text().splitlines():
+        if line.startswith("! "):
+            dropping = line.startswith(("! 15", "! 16"))
+        if not dropping:
+            keep.append(line)
+    (tmp_path / "output.dat").write_text("\n".join(keep))
+    trajectory = read_sharc_output(tmp_path / "output.dat")
+    assert trajectory.gradients is None
+    assert trajectory.nonadiabatic_coupling is None
+    assert len(trajectory.time) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("! 12 Velocities in a.u.", "! 12 Speeds", "block 0.*'12 Velocities' is missing"),
+        ("0.2791000000000E-003", "*" * 20, "block 0.*section '12 Velocities'"),
+        (" natom           6", " natom           7", "header cannot be read"),
+        (" ezero  ", " zero   ", "header cannot be read: 'ezero'"),
+        (" nstates_m           3           0", " nstates_m           3           1", "singlets"),
+        ("End of header array data", "End", "header is missing or cut short"),
+    ],
+)
+def test_faults_say_where(altered, old, new, message):
+    with pytest.raises(DataError, match=message) as caught:
+        altered(old, new, 1)
+    assert "output.dat" in caught.value.where
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "a").write_text("something else")
+    (tmp_path / "b").write_bytes(b"\xff\xfe\x00")
+    for name, message in {"a": "not a SHARC", "b": "not a SHARC", "c": "No such file"}.items():
+        with pytest.raises(DataError, match=message):
+            read_sharc_output(tmp_path / name)
