@@ -7,8 +7,8 @@ the same operation with the table's columns exchanged; the derivative with respe
 reduction, whose own derivatives are again T. Two functions therefore close under differentiation
 to any order: forces need the first, training on forces the second.
 
-On CPU the product runs in compiled loops (:mod:`namd.nn.fusion.kernels`); elsewhere, and as the
-reference in tests, in dense ``einsum``.
+On CPU the product runs in compiled loops (:mod:`namd.nn.fusion.kernels`), elsewhere as one matrix
+product with the outer product of both inputs; tests hold the two against each other.
 """
 
 from typing import Any
@@ -65,9 +65,37 @@ def _numpy(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.detach().contiguous().numpy())
 
 
+def dense_product(
+    a: Float[Tensor, "first node channel"],
+    b: Float[Tensor, "second node channel"],
+    w: Float[Tensor, "path channel"],
+    columns: _Columns,
+) -> Float[Tensor, "output node channel"]:
+    """T(a, b, w) in dense tensor operations, on any device."""
+    return (_per_path(a, b, columns) * w[:, None, None, :]).sum(0)
+
+
+def dense_reduction(
+    a: Float[Tensor, "first node channel"],
+    b: Float[Tensor, "second node channel"],
+    g: Float[Tensor, "output node channel"],
+    columns: _Columns,
+) -> Float[Tensor, "path channel"]:
+    """∂⟨g, T(a, b, w)⟩/∂w in dense tensor operations, on any device."""
+    return (_per_path(a, b, columns) * g).sum((1, 2))
+
+
+def _per_path(a: Tensor, b: Tensor, columns: _Columns) -> Tensor:
+    """The product along every path alone, [path, output, node, channel]."""
+    paths, first, second, output = columns.dense(a).shape
+    outer = (a[:, None] * b).reshape(first * second, -1)
+    table = columns.dense(a).permute(0, 3, 1, 2).reshape(paths * output, -1)
+    return (table @ outer).view(paths, output, *a.shape[1:])
+
+
 def _product(a: Tensor, b: Tensor, w: Tensor, columns: _Columns) -> Tensor:
     if not _compiled(a, b, w):
-        return torch.einsum("pijk,pc,inc,jnc->knc", columns.dense(a), w, a, b)
+        return dense_product(a, b, w, columns)
     left, right = _numpy(a), _numpy(b)
     weight = _numpy(w)[columns.path] * columns.value[left.dtype.type][:, None]
     out = kernels.empty_like_components(columns.size[2], left)
@@ -77,7 +105,7 @@ def _product(a: Tensor, b: Tensor, w: Tensor, columns: _Columns) -> Tensor:
 
 def _reduction(a: Tensor, b: Tensor, g: Tensor, columns: _Columns) -> Tensor:
     if not _compiled(a, b, g):
-        return torch.einsum("pijk,inc,jnc,knc->pc", columns.dense(a), a, b, g)
+        return dense_reduction(a, b, g, columns)
     left, right, out = _numpy(a), _numpy(b), _numpy(g)
     shape = (_NODE_BLOCKS, len(columns.table.paths), left.shape[2])
     blocks = np.zeros(shape, dtype=left.dtype)

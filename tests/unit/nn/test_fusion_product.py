@@ -6,7 +6,13 @@ import torch
 from e3nn import o3
 
 from namd.nn.fusion.paths import allowed_paths, coupling_table
-from namd.nn.fusion.product import ClebschGordanProduct, _apply, _Reduction
+from namd.nn.fusion.product import (
+    ClebschGordanProduct,
+    _apply,
+    _Reduction,
+    dense_product,
+    dense_reduction,
+)
 
 CASES = [(1, 1, 1), (2, 2, 2), (2, 1, 2), (3, 2, 1)]
 
@@ -42,6 +48,28 @@ def test_equals_dense_reference(first: int, second: int, output: int) -> None:
     dense = torch.from_numpy(table.dense())
     reference = torch.einsum("pijk,pc,inc,jnc->knc", dense, product.weight, a, b)
     torch.testing.assert_close(product(a, b), reference, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("roles", [(0, 1, 2), (2, 1, 0), (2, 0, 1)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_compiled_loops_equal_the_dense_path_of_other_devices(
+    roles: tuple[int, int, int], dtype: torch.dtype
+) -> None:
+    table = coupling_table(2, 1, 2)
+    columns = ClebschGordanProduct(table=table, channels=3).columns.permuted(roles)
+    generator = torch.Generator().manual_seed(5)
+    a, b, g = (torch.randn(n, 7, 3, generator=generator, dtype=dtype) for n in columns.size)
+    w = torch.randn(len(table.paths), 3, generator=generator, dtype=dtype)
+    tolerance = 1e-12 if dtype == torch.float64 else 2e-5
+    torch.testing.assert_close(
+        _apply(a, b, w, columns), dense_product(a, b, w, columns), rtol=0, atol=tolerance
+    )
+    torch.testing.assert_close(
+        _Reduction.apply(a, b, g, columns),
+        dense_reduction(a, b, g, columns),
+        rtol=0,
+        atol=10 * tolerance,
+    )
 
 
 def test_agrees_with_e3nn_tensor_product() -> None:
