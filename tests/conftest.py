@@ -97,6 +97,80 @@ def _write_ensemble(
     return path
 
 
+def _make_labelled(
+    frames: int = 48,
+    *,
+    states: int = 2,
+    seed: int = 0,
+    coupling: bool = True,
+    flips: bool = True,
+    arrays: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Any:
+    """CH2NH2+ with labels a network can learn to the last digit, in NumPy alone.
+
+    W_kl = a_kl + Σ_p b_kl,p x_p + δ_kl Σ_p x_p² / 50 with x_p = r_p − r_p(R0) of all atom pairs; E,
+    F and d follow from W and ∇W. ``flips`` gives every state of every frame a random sign.
+    ``arrays`` replaces or (None) removes arrays, ``changes`` other fields of the dataset.
+    """
+    from namd.data.dataset import Dataset
+    from namd.molecule import Molecule
+    from namd.states import StateSpace
+
+    minimum = np.array(
+        [[0, 0, 0], [0, 0, 2.4], [1.7, 0, -1.1], [-1.7, 0, -1.1], [1.6, 0, 3.4], [-1.6, 0, 3.4]]
+    )
+    one, two = np.triu_indices(6, k=1)
+    model = np.random.default_rng(99)  # the molecule is always the same one
+    a = np.diag(np.arange(states) * 0.06) + 0.01 * np.eye(states)[::-1]
+    b = 0.04 * model.standard_normal((states, states, 15))
+    a, b = (a + a.T) / 2, (b + b.swapaxes(0, 1)) / 2
+
+    rng = np.random.default_rng(seed)
+    positions = minimum + 0.12 * rng.standard_normal((frames, 6, 3))
+    vectors = positions[:, one] - positions[:, two]
+    r = np.linalg.norm(vectors, axis=-1)
+    x = r - np.linalg.norm(minimum[one] - minimum[two], axis=-1)
+    slope_r = np.zeros((frames, 15, 6, 3))
+    pair = np.arange(15)
+    slope_r[:, pair, one], slope_r[:, pair, two] = (vectors / r[..., None] * s for s in (1, -1))
+    unit = np.eye(states)
+    w = a + np.einsum("klp,fp->fkl", b, x) + unit * (x**2).sum(1)[:, None, None] / 50
+    slope_x = b + unit[..., None] * x[:, None, None] / 25
+    gradient = np.einsum("fklp,fpax->fklax", slope_x, slope_r)
+    energies, u = np.linalg.eigh(w)
+    if flips:
+        u = u * rng.choice([-1.0, 1.0], (frames, 1, states))
+    rotated = np.einsum("fki,fklax,flj->fijax", u, gradient, u)
+    i, j = np.triu_indices(states, k=1)
+    gaps = energies[:, j] - energies[:, i]
+    own = np.arange(states)
+    table: dict[str, Any] = {
+        "positions": positions,
+        "energies": energies - 94.0,
+        "forces": -rotated[:, own, own],
+        "nonadiabatic_coupling": rotated[:, i, j] / gaps[..., None, None],
+        "group": np.array([f"walk-{k % 8}" for k in range(frames)]),
+        "source": np.full(frames, "synthetic"),
+    }
+    if not coupling or states == 1:
+        del table["nonadiabatic_coupling"]
+    table |= arrays or {}
+    fields = {
+        "molecule": Molecule.from_numbers(np.array([6, 7, 1, 1, 1, 1]), charge=1),
+        "states": StateSpace.singlets(states),
+        "level_of_theory": "springs between atoms",
+        "arrays": {name: values for name, values in table.items() if values is not None},
+    }
+    return Dataset(**(fields | changes))
+
+
+@pytest.fixture(scope="session")
+def make_labelled() -> Callable[..., Any]:
+    """Factory of small synthetic datasets, consistent in energies, forces and couplings."""
+    return _make_labelled
+
+
 @pytest.fixture
 def write_ensemble() -> Callable[..., Path]:
     """Writer of small ensemble files of any content, independent of the package's own writer."""

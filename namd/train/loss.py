@@ -10,10 +10,13 @@ never per component. The target is h_ij = d_ij (E_j − E_i), finite at an inter
 Near an intersection only what a rotation of the pair leaves alone is meaningful. With
 g = (F_i − F_j)/2, h = h_ij and z = g + ih, a rotation by θ maps z → z e^{∓2iθ}; below
 ``degenerate_gap`` the pair's forces and coupling are therefore compared through
-|z|² + |z_ref|² − 2 max(|⟨z, z_ref⟩|, |⟨z̄, z_ref⟩|) and the mean force.
+|z|² + |z_ref|² − 2 max(|⟨z, z_ref⟩|, |⟨z̄, z_ref⟩|) and the mean force. The couplings of the pair
+to a third state m turn into each other in the same way, y = h_im + i h_jm → y e^{±iθ}, and are
+compared through the same distance.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from jaxtyping import Float
@@ -132,11 +135,14 @@ def multistate_loss(
     emphasised = emphasis(gap, weights)
     gap_term = (emphasised * pseudo_huber(gap_error, weights.energy_delta_ev)).mean()
 
-    aligned = align_coupling(predicted.interstate_coupling, coupling, states=states)
+    adjacent = gap[:, second - first == 1] < weights.degenerate_gap_ev
+    mixed = torch.nn.functional.pad(adjacent, (0, 1)) | torch.nn.functional.pad(adjacent, (1, 0))
+    # Couplings of nearly degenerate states are arbitrary mixtures: they choose no signs.
+    told = predicted.interstate_coupling * ~(mixed[:, first] | mixed[:, second])[..., None, None]
+    aligned = align_coupling(told, coupling, states=states)
     coupling_error = (predicted.interstate_coupling - aligned) * force_unit
     coupling_rows = norm_huber(coupling_error, weights.force_delta_ev_per_angstrom)
 
-    adjacent = gap[:, second - first == 1] < weights.degenerate_gap_ev
     if bool(adjacent.any()):
         force_rows, coupling_rows = _replace_degenerate(
             force_rows, coupling_rows, adjacent, predicted, forces, coupling, weights
@@ -165,22 +171,33 @@ def _replace_degenerate(  # noqa: PLR0917  (one caller)
     states = forces.shape[1]
     unit = EV_PER_ANGSTROM_PER_ATOMIC_FORCE
     delta = weights.force_delta_ev_per_angstrom
-    first, second = torch.triu_indices(states, states, offset=1)
-    steps = (second - first == 1).nonzero()[:, 0].tolist()
+    number = {pair: n for n, pair in enumerate(combinations(range(states), 2))}
     force_rows, coupling_rows = force_rows.clone(), coupling_rows.clone()
-    for k, pair in enumerate(steps):
+    h, h_reference = predicted.interstate_coupling * unit, coupling * unit
+
+    def distance(*parts: Tensor) -> Tensor:
+        per_atom = rotation_invariant_distance(*parts).clamp_min(0.0) / forces.shape[2]
+        return (per_atom + delta * delta).sqrt() - delta
+
+    for k in range(states - 1):
         rows = adjacent[:, k]
-        ours, theirs = predicted.forces[rows, k : k + 2], forces[rows, k : k + 2]
-        square = rotation_invariant_distance(
-            (ours[:, 0] - ours[:, 1]) * (unit / 2),
-            predicted.interstate_coupling[rows, pair] * unit,
-            (theirs[:, 0] - theirs[:, 1]) * (unit / 2),
-            coupling[rows, pair] * unit,
+        ours, theirs = predicted.forces[rows, k : k + 2] * unit, forces[rows, k : k + 2] * unit
+        pair = number[k, k + 1]
+        between = distance(
+            (ours[:, 0] - ours[:, 1]) / 2,
+            h[rows, pair],
+            (theirs[:, 0] - theirs[:, 1]) / 2,
+            h_reference[rows, pair],
         )
-        per_atom = square.clamp_min(0.0) / forces.shape[2]
-        distance = (per_atom + delta * delta).sqrt() - delta
-        mean = norm_huber((ours.mean(1) - theirs.mean(1)) * unit, delta)
-        force_rows[rows, k] = mean + 0.5 * distance
-        force_rows[rows, k + 1] = mean + 0.5 * distance
-        coupling_rows[rows, pair] = distance
+        mean = norm_huber(ours.mean(1) - theirs.mean(1), delta)
+        force_rows[rows, k] = mean + 0.5 * between
+        force_rows[rows, k + 1] = mean + 0.5 * between
+        coupling_rows[rows, pair] = between
+        for third in set(range(states)) - {k, k + 1}:
+            one, two = (number[min(third, s), max(third, s)] for s in (k, k + 1))
+            outside = distance(
+                h[rows, one], h[rows, two], h_reference[rows, one], h_reference[rows, two]
+            )
+            coupling_rows[rows, one] = 0.5 * outside
+            coupling_rows[rows, two] = 0.5 * outside
     return force_rows, coupling_rows
