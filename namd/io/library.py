@@ -5,7 +5,7 @@ the checkout this package lies in (``models/``, ``trajectories/``), and the copy
 that travels inside an installed package.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -39,12 +39,20 @@ def find_model(name: str, *, base: Path | None = None) -> Path:
     for candidate in _candidates(name, base, "models"):
         if candidate.is_dir():
             return candidate
-    known = _names("models", lambda path: (path / "model.json").is_file())
     raise ModelError(
         "no such model, neither as a folder nor in the zoo",
         where=f"model {name}",
-        hint=_suggest(name, known, "the zoo holds"),
+        hint=_suggest(name, [folder.name for folder in zoo()], "the zoo holds"),
     )
+
+
+def zoo() -> list[Path]:
+    """Folders of all models that can be given by name; of two of one name, the one that is used."""
+    found: dict[str, Path] = {}
+    for root in library_roots():
+        for header in sorted(root.glob("models/*/model.json")):
+            found.setdefault(header.parent.name, header.parent)
+    return list(found.values())
 
 
 def find_run_config(name: str) -> Path:
@@ -59,11 +67,11 @@ def find_run_config(name: str) -> Path:
         for path in (candidate, candidate.with_name(candidate.name + ".yaml")):
             if path.is_file():
                 return path
-    known = _names("trajectories", _is_run)
+    known = _run_names()
     raise ConfigError(
         "no such configuration, neither as a file nor in the run library",
         where=name,
-        hint=_suggest(name, [k.removesuffix(".yaml") for k in known], "the library holds"),
+        hint=_suggest(name, known, "the library holds"),
     )
 
 
@@ -99,22 +107,12 @@ def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
         yield root / folder / path
 
 
-def _names(folder: str, accept: Callable[[Path], bool]) -> list[str]:
-    found = (
-        path.name
-        for root in library_roots()
-        if (root / folder).is_dir()
-        for path in sorted((root / folder).iterdir())
-        if accept(path)
-    )
-    return list(dict.fromkeys(found))
-
-
-def _is_run(path: Path) -> bool:
-    return path.suffix == ".yaml" and not path.name.startswith("classes-")
+def _run_names() -> list[str]:
+    files = (path for root in library_roots() for path in sorted(root.glob("trajectories/*.yaml")))
+    return list(dict.fromkeys(p.stem for p in files if not p.name.startswith("classes-")))
 
 
 def _suggest(name: str, known: list[str], prefix: str) -> str:
     near = get_close_matches(Path(name).name.removesuffix(".yaml"), known, n=1)
-    question = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{question}{prefix} {', '.join(known) or 'nothing'}"
+    holdings = f"{prefix} {', '.join(known) or 'nothing'}"
+    return f'did you mean "{near[0]}"? {holdings[0].upper()}{holdings[1:]}' if near else holdings
