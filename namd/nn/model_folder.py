@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from pydantic import TypeAdapter, ValidationError
 
 from namd.config.architecture import Architecture
@@ -62,7 +63,7 @@ def load_model(folder: Path) -> DiabaticModel:
     ------
     ModelError
         If a file is missing, cannot be read, has another format version, or the weights are not
-        those the header was written for.
+        those the header was written for, or not numbers.
     """
     header, information = read_header(folder)
     path = folder / WEIGHTS_FILE
@@ -86,14 +87,27 @@ def load_model(folder: Path) -> DiabaticModel:
     if header["dtype"] == "float64":
         model.network.double()
     try:
-        model.load_state_dict(safetensors.torch.load(weights))
+        tensors = safetensors.torch.load(weights)
+        _require_precision(tensors, model)
+        model.load_state_dict(tensors)
     except (RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError(
             f"the weights do not fit the architecture: {str(error).splitlines()[0]}",
             where=str(path),
             hint="was model.json edited? train again or copy the folder again",
         ) from None
+    if not all(bool(torch.isfinite(t).all()) for t in model.state_dict().values()):
+        raise ModelError(
+            "the weights hold values that are not numbers", where=str(folder), hint="train again"
+        )
     return model.eval()
+
+
+def _require_precision(tensors: dict[str, torch.Tensor], model: DiabaticModel) -> None:
+    """Refuse what ``load_state_dict`` would round silently."""
+    for name, expected in model.state_dict().items():
+        if name in tensors and tensors[name].dtype != expected.dtype:
+            raise RuntimeError(f"{name} is {tensors[name].dtype}, expected {expected.dtype}")
 
 
 def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
@@ -136,7 +150,7 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
             architecture=architecture,
             diabats=int(header["diabats"]),
         )
-        str(header["sha256"]), str(header["dtype"])
+        _require_sense(header, information)
     except (KeyError, TypeError, ValueError, ValidationError, NamdError) as error:
         raise ModelError(
             f"the header is damaged: {str(error).splitlines()[0]}",
@@ -144,3 +158,16 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
             hint="was it edited? copy the model folder again",
         ) from None
     return header, information
+
+
+def _require_sense(header: dict[str, Any], information: ModelInformation) -> None:
+    """What building the parts does not tell; what is raised names the entry."""
+    if not isinstance(header["sha256"], str):
+        raise TypeError("sha256 is not a text")
+    if header["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"dtype is {header['dtype']!r}, expected float32 or float64")
+    molecule = information.molecule
+    if not len(molecule.atomic_numbers) == len(molecule.masses) > 0:
+        raise ValueError("atomic_numbers and masses are not equally many")
+    if information.diabats < len(information.states):
+        raise ValueError(f"{information.diabats} diabats cannot hold the states")

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from namd.errors import ConfigError, ModelError
+from namd.errors import ConfigError
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
@@ -174,9 +174,5 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
         )
     header, _ = read_header(folder)
     model = load_model(folder).to(target)
-    if not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
-        raise ModelError(
-            "the weights hold values that are not numbers", where=str(folder), hint="train again"
-        )
     size = _CPU_SLICE if target == "cpu" else None
     return NetworkPotential(model, digest=str(header["sha256"]), slice_size=size)
