@@ -25,6 +25,11 @@ class DataConfig(Section):
         0.0, ge=0, lt=1, description="expected share of the groups not named, for the test"
     )
     split_seed: int = Field(0, ge=0, description="seed of the drawing of groups")
+    permute_equal_atoms: bool = Field(
+        True,
+        description="show each training frame in a random one of the numberings of equal atoms "
+        "that leave the bonds of the first frame as they are",
+    )
     max_train_frames: int | None = Field(
         None, ge=1, description="use at most so many training frames, evenly spread (null: all)"
     )
@@ -73,9 +78,6 @@ class OptimiserConfig(Section):
     ema_decay: float = Field(0.999, ge=0, lt=1, description="moving average that is evaluated")
     patience_epochs: int = Field(
         50, ge=1, description="stop after so many epochs without a better validation loss"
-    )
-    max_minutes: float | None = Field(
-        None, gt=0, description="finish the schedule within this time, whatever the epochs"
     )
 
 

@@ -41,7 +41,7 @@ def save_checkpoint(
     )
     content = buffer.getvalue()
     current = folder / CURRENT
-    if current.exists():
+    if _verified(current) is not None:  # a damaged one must not push out the good one before it
         current.replace(folder / PREVIOUS)
     write_bytes(current, hashlib.sha256(content).digest() + content)
 
@@ -71,15 +71,15 @@ def load_checkpoint(
         optimiser.load_state_dict(state["optimiser"])
         return progress_class(**state["progress"])
     raise DataError(
-        "there is no whole checkpoint to resume from",
+        f"neither {CURRENT} nor {PREVIOUS} is whole: they were cut short or altered",
         where=str(folder),
         hint="start again without --resume, into another folder",
     )
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is something to resume from."""
-    return any(_verified(folder / name) is not None for name in (CURRENT, PREVIOUS))
+    """Whether a first checkpoint was ever written; whether it is whole is seen on loading."""
+    return any((folder / name).exists() for name in (CURRENT, PREVIOUS))
 
 
 def _verified(path: Path) -> bytes | None:

@@ -52,6 +52,23 @@ class Labels:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def take(self, rows: Tensor, numbering: Tensor | None = None) -> "Labels":
+        """Some frames, each in its own ``numbering`` [row, atom] of the atoms if given."""
+        taken = Labels(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        if numbering is None:
+            return taken
+        atoms = numbering[:, :, None].expand(-1, -1, 3)
+
+        def renumbered(field: Tensor) -> Tensor:
+            return field.gather(2, atoms[:, None].expand(-1, field.shape[1], -1, -1))
+
+        return Labels(
+            positions=taken.positions.gather(1, atoms),
+            energies=taken.energies,
+            forces=renumbered(taken.forces),
+            coupling=renumbered(taken.coupling),
+        )
+
 
 @dataclass
 class Progress:
@@ -152,7 +169,7 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             terms = _training_loss(model, train, rows, config=config, late=late, step=progress.step)
-            _require_number(terms.total, progress)
+            _require_number(float(terms.total.detach()), progress, kind="training")
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(terms.total, inputs=parameters)
             torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.gradient_clip)
@@ -164,6 +181,7 @@ def fit(
             advance(len(rows))
         seconds = time.perf_counter() - began
         watched = mean_loss(average, watch, config=config)
+        _require_number(watched["total"], progress, kind="validation")
         if watched["total"] < progress.best_loss:
             progress.best_loss, progress.best_epoch = watched["total"], progress.epoch
             progress.best_weights = copy.deepcopy(average.state_dict())
@@ -265,10 +283,10 @@ def _update_average(
         mean.lerp_(new, 1.0 - keep)
 
 
-def _require_number(loss: Tensor, progress: Progress) -> None:
-    if not bool(torch.isfinite(loss)):
+def _require_number(loss: float, progress: Progress, *, kind: str) -> None:
+    if not math.isfinite(loss):
         raise PhysicsError(
-            f"the loss is {float(loss)} in epoch {progress.epoch}, step {progress.step}",
+            f"the {kind} loss is {loss} in epoch {progress.epoch + 1}, step {progress.step}",
             where="training",
             hint="lower optimiser.learning_rate or optimiser.gradient_clip; "
             "look at the data with `namd data inspect`",
