@@ -62,7 +62,10 @@ def in_ev_per_angstrom(atomic: np.ndarray) -> np.ndarray:
 
 
 def _errors(c: Comparison, rows: Bool[np.ndarray, " frame"]) -> dict[str, Any]:
-    """The errors of some frames; None where nothing can be said."""
+    """The errors of some frames; None where nothing can be said.
+
+    Frames whose coupling is unknown (NaN) are left out of the coupling's errors alone.
+    """
     if not rows.any():
         states = c.energies.shape[1]
         empty = {"energy_mae_mev": None, "force_mae_mev_per_angstrom": None}
@@ -89,7 +92,8 @@ def _coupling_errors(
 ) -> tuple[float | None, float | None]:
     if c.coupling is None or c.reference_coupling is None or c.coupling.shape[1] == 0:
         return None, None
-    ours, theirs = c.coupling[rows], c.reference_coupling[rows]
+    known = rows & np.isfinite(c.reference_coupling).all((1, 2, 3))
+    ours, theirs = c.coupling[known], c.reference_coupling[known]
     squares = float((theirs**2).sum())
     norms = np.sqrt((ours**2).sum((-1, -2)) * (theirs**2).sum((-1, -2)))
     dots = (ours * theirs).sum((-1, -2))
