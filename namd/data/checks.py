@@ -343,8 +343,7 @@ def _couplings(dataset: Dataset) -> list[Fault]:
                 "nonadiabatic_coupling",
                 "the dataset holds no couplings between its states",
                 "add 'nonadiabatic_coupling' (d, 1/bohr) or 'interstate_coupling' (h, "
-                "hartree/bohr) with the axes [frame, pair, atom, 3], or set the weight of "
-                "the couplings to 0",
+                "hartree/bohr) with the axes [frame, pair, atom, 3]",
             )
         ]
     name = "interstate_coupling" if "interstate_coupling" in dataset else "nonadiabatic_coupling"
