@@ -14,6 +14,7 @@ from namd.config.loading import differing_keys, resolved_config
 from namd.config.training import TrainingConfig
 from namd.data.checks import check_dataset
 from namd.data.dataset import Dataset
+from namd.data.permutations import bonds, equivalent_numberings
 from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
 from namd.errors import ConfigError, DataError
@@ -42,6 +43,7 @@ class Job:
     training: Dataset
     validation: Dataset
     test: Dataset
+    numberings: np.ndarray | None
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Job:
             "training_frames": len(self.training),
             "validation_frames": len(self.validation),
             "test_frames": len(self.test),
+            "equivalent_numberings": 1 if self.numberings is None else len(self.numberings),
             "device": str(self.model.shift.device),
             "steps_per_epoch": -(-len(self.training) // self.config.optimiser.batch_size),
             "epochs": self.config.optimiser.epochs,
@@ -127,7 +130,18 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     )
     model = DiabaticModel(information, seed=config.seed).to(choose_device(config.device))
     initialise(model, training)
-    return Job(config=config, model=model, training=training, validation=validation, test=test)
+    numberings = None
+    if config.data.permute_equal_atoms:
+        bonded = bonds(dataset.molecule, training["positions"][0])
+        numberings = equivalent_numberings(dataset.molecule, bonded)
+    return Job(
+        config=config,
+        model=model,
+        training=training,
+        validation=validation,
+        test=test,
+        numberings=numberings,
+    )
 
 
 def choose_device(name: str) -> torch.device:
@@ -160,14 +174,19 @@ def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:
     stored = folder / CONFIG_FILE
     resolved = resolved_config(config)
     if not resume:
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise ConfigError(
-                "the folder exists and is never overwritten",
+                "this exists already and is never overwritten",
                 where=str(folder),
                 hint="add --resume to go on, or choose another --output",
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(stored, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(stored, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+        except OSError as error:
+            raise ConfigError(
+                f"the model folder cannot be made: {error.strerror}", where=str(folder)
+            ) from error
         return False
     if not stored.is_file():
         raise DataError(
@@ -205,6 +224,7 @@ def run(
         validation=job.validation,
         config=job.config,
         folder=folder,
+        numberings=job.numberings,
         resume=resume,
         report=report,
         advance=advance,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from namd.config.training import TrainingConfig
@@ -113,6 +113,7 @@ def fit(
     validation: Dataset,
     config: TrainingConfig,
     folder: Path,
+    numberings: Int[np.ndarray, "numbering atom"] | None = None,
     resume: bool = False,
     report: Callable[[EpochReport], None] = lambda _: None,
     advance: Callable[[int], None] = lambda _: None,
@@ -129,6 +130,9 @@ def fit(
         The resolved configuration.
     folder
         Receives ``checkpoint.pt`` and ``log.csv``.
+    numberings
+        Equivalent numberings of the atoms; every training frame is shown in a random one of them.
+        None: always as it is.
     resume
         Continue from the folder's last good checkpoint.
     report, advance
@@ -143,6 +147,9 @@ def fit(
     """
     device = model.shift.device
     train, watch = Labels.of(training, device), Labels.of(validation, device)
+    if numberings is None:
+        numberings = np.arange(train.positions.shape[1])[None]
+    equivalent = torch.from_numpy(numberings).to(device)
     parameters = [p for p in model.network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
         parameters,
@@ -168,7 +175,11 @@ def fit(
             rate = learning_rate(config, step=progress.step, total_steps=total_steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            terms = _training_loss(model, train, rows, config=config, late=late, step=progress.step)
+            numbering = _drawn_numbering(
+                equivalent, rows=len(rows), config=config, step=progress.step
+            )
+            chosen = train.take(rows, numbering)
+            terms = _training_loss(model, chosen, config=config, late=late, step=progress.step)
             _require_number(float(terms.total.detach()), progress, kind="training")
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(terms.total, inputs=parameters)
@@ -220,54 +231,55 @@ def _batches(frames: int, *, config: TrainingConfig, epoch: int) -> Iterator[Ten
 
 
 def _training_loss(
-    model: DiabaticModel,
-    labels: Labels,
-    rows: Tensor,
-    *,
-    config: TrainingConfig,
-    late: bool,
-    step: int,
+    model: DiabaticModel, labels: Labels, *, config: TrainingConfig, late: bool, step: int
 ) -> LossTerms:
     if config.loss.derivatives == "full":
-        return _loss(model, labels, rows, config=config, late=late, create_graph=True)
-    draw = np.random.default_rng([config.seed, 1, step]).integers(0, 3, len(rows))
+        return _full_loss(model, labels, config=config, late=late, create_graph=True)
+    draw = np.random.default_rng([config.seed, 1, step]).integers(0, 3, len(labels))
     return sampled_loss(
         model,
-        positions=labels.positions[rows],
-        energies=labels.energies[rows],
-        forces=labels.forces[rows],
-        coupling=labels.coupling[rows],
+        positions=labels.positions,
+        energies=labels.energies,
+        forces=labels.forces,
+        coupling=labels.coupling,
         draw=torch.from_numpy(draw).to(labels.positions.device),
         weights=config.loss,
         late=late,
     )
 
 
-def _loss(
+def _full_loss(
     model: DiabaticModel,
     labels: Labels,
-    rows: Tensor,
     *,
     config: TrainingConfig,
     late: bool,
     create_graph: bool,
 ) -> LossTerms:
-    predicted = model.adiabatic(labels.positions[rows], create_graph=create_graph)
     return multistate_loss(
-        predicted,
-        energies=labels.energies[rows],
-        forces=labels.forces[rows],
-        coupling=labels.coupling[rows],
+        model.adiabatic(labels.positions, create_graph=create_graph),
+        energies=labels.energies,
+        forces=labels.forces,
+        coupling=labels.coupling,
         weights=config.loss,
         late=late,
     )
+
+
+def _drawn_numbering(
+    numberings: Int[Tensor, "numbering atom"], *, rows: int, config: TrainingConfig, step: int
+) -> Int[Tensor, "row atom"]:
+    """A numbering of the atoms for every frame of a batch."""
+    draw = np.random.default_rng([config.seed, 2, step]).integers(0, len(numberings), rows)
+    return numberings[torch.from_numpy(draw).to(numberings.device)]
 
 
 def mean_loss(model: DiabaticModel, labels: Labels, *, config: TrainingConfig) -> dict[str, float]:
     """Mean of every loss term over all frames, with the late weights throughout."""
     sums = dict.fromkeys(LOSS_TERMS, 0.0)
     for rows in torch.split(torch.arange(len(labels)), _EVALUATION_BATCH):
-        terms = _loss(model, labels, rows, config=config, late=True, create_graph=False)
+        chosen = labels.take(rows)
+        terms = _full_loss(model, chosen, config=config, late=True, create_graph=False)
         for name in LOSS_TERMS:
             sums[name] += float(getattr(terms, name).detach()) * len(rows) / len(labels)
     return sums
