@@ -51,7 +51,7 @@ def evaluate(
 
     network = load_model(find_model(model))
     dataset = read_dataset(data)
-    check_dataset(dataset, path=data, require_coupling=False)
+    check_dataset(dataset, path=data, require_coupling=False, require_forces=False)
     require_fit(network, dataset, where=str(data))
     if groups:
         wanted = np.array([any(fnmatchcase(g, p) for p in groups) for g in dataset["group"]])

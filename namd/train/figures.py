@@ -53,6 +53,10 @@ def write_parity_figure(
 
 
 def _scatter(axes, reference, ours, number, label) -> None:  # type: ignore[no-untyped-def]
+    known = np.isfinite(reference)
+    reference, ours = reference[known], ours[known]
+    if not len(reference):
+        return
     stride = max(1, len(reference) // _MOST_POINTS)
     axes.plot(
         reference[::stride],

@@ -109,7 +109,9 @@ def multistate_loss(
     predicted
         Energies, forces, couplings of the network.
     energies, forces, coupling
-        Reference E_k, F_k and h_ij (Hartree, Hartree/Bohr), signs of h arbitrary.
+        Reference E_k, F_k and h_ij (Hartree, Hartree/Bohr), signs of h arbitrary. Forces of some
+        states may be unknown (NaN), as where only those of the active state were computed: they
+        are left out of the mean.
     weights
         Weights and scales of the terms.
     late
@@ -120,11 +122,13 @@ def multistate_loss(
     energy_error = (predicted.energies - energies) * EV_PER_HARTREE
     energy = pseudo_huber(energy_error, weights.energy_delta_ev).mean()
 
+    known = torch.isfinite(forces).all(-1).all(-1)
+    forces = torch.where(known[..., None, None], forces, predicted.forces.detach())
     force_error = (predicted.forces - forces) * force_unit
     force_rows = norm_huber(force_error, weights.force_delta_ev_per_angstrom)
     zero = energy.new_zeros(())
     if states == 1:
-        force = force_rows.mean()
+        force = _mean_of_known(force_rows, known)
         factor = weights.late_factor if late else 1.0
         total = weights.force * force + factor * weights.energy * energy
         return LossTerms(total=total, energy=energy, gap=zero, force=force, coupling=zero)
@@ -143,11 +147,16 @@ def multistate_loss(
     coupling_error = (predicted.interstate_coupling - aligned) * force_unit
     coupling_rows = norm_huber(coupling_error, weights.force_delta_ev_per_angstrom)
 
+    # Of a nearly degenerate pair with an unknown force nothing is left that is meaningful.
+    lost = adjacent & ~(known[:, :-1] & known[:, 1:])
+    pair_lost = torch.nn.functional.pad(lost, (0, 1)) | torch.nn.functional.pad(lost, (1, 0))
+    coupling_rows = coupling_rows * ~(pair_lost[:, first] | pair_lost[:, second])
+    adjacent = adjacent & ~lost
     if bool(adjacent.any()):
         force_rows, coupling_rows = _replace_degenerate(
             force_rows, coupling_rows, adjacent, predicted, forces, coupling, weights
         )
-    force = force_rows.mean()
+    force = _mean_of_known(force_rows, known)
     coupling_term = (emphasised * coupling_rows).mean()
     factor = weights.late_factor if late else 1.0
     total = (
@@ -156,6 +165,10 @@ def multistate_loss(
         + factor * (weights.energy * energy + weights.gap * gap_term)
     )
     return LossTerms(total=total, energy=energy, gap=gap_term, force=force, coupling=coupling_term)
+
+
+def _mean_of_known(rows: Tensor, known: Tensor) -> Tensor:
+    return (rows * known).sum() / known.sum().clamp_min(1)
 
 
 def _replace_degenerate(  # noqa: PLR0917  (one caller)

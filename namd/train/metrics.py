@@ -64,7 +64,8 @@ def in_ev_per_angstrom(atomic: np.ndarray) -> np.ndarray:
 def _errors(c: Comparison, rows: Bool[np.ndarray, " frame"]) -> dict[str, Any]:
     """The errors of some frames; None where nothing can be said.
 
-    Frames whose coupling is unknown (NaN) are left out of the coupling's errors alone.
+    Frames whose coupling, or whose force of some state, is unknown (NaN) are left out of that
+    quantity's errors alone.
     """
     if not rows.any():
         states = c.energies.shape[1]
@@ -72,13 +73,18 @@ def _errors(c: Comparison, rows: Bool[np.ndarray, " frame"]) -> dict[str, Any]:
         nothing = {"gap_mae_mev": None, "coupling_r2": None, "coupling_cosine": None}
         return {"frames": 0, "states": [dict(empty) for _ in range(states)], **nothing}
     energy = 1e3 * np.abs(c.energies - c.reference_energies)[rows].mean(0)
-    force = 1e3 * np.abs(c.forces - c.reference_forces)[rows].mean((0, 2, 3))
+    force_errors = 1e3 * np.abs(c.forces - c.reference_forces)[rows].mean((2, 3))
+    known = np.isfinite(force_errors)
+    force = [
+        float(column[there].mean()) if there.any() else None
+        for column, there in zip(force_errors.T, known.T, strict=True)
+    ]
     gap = 1e3 * np.abs(c.gaps - c.reference_gaps)[rows]
     r2, cosine = _coupling_errors(c, rows)
     return {
         "frames": int(rows.sum()),
         "states": [
-            {"energy_mae_mev": float(e), "force_mae_mev_per_angstrom": float(f)}
+            {"energy_mae_mev": float(e), "force_mae_mev_per_angstrom": f}
             for e, f in zip(energy, force, strict=True)
         ],
         "gap_mae_mev": float(gap.mean()) if gap.size else None,

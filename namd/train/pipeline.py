@@ -85,7 +85,12 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     """
     path = find_file(config.data.file, base=base)
     dataset = read_dataset(path)
-    check_dataset(dataset, path=path, require_coupling=len(dataset.states) > 1)
+    check_dataset(
+        dataset,
+        path=path,
+        require_coupling=len(dataset.states) > 1,
+        require_forces=config.loss.derivatives == "sampled",
+    )
     split = split_groups(
         dataset["group"],
         validation=config.data.validation,
