@@ -9,8 +9,8 @@ from namd.cli import console
 
 
 @click.command(
-    epilog="Exit codes: 0 done, 2 configuration, 3 data, 4 loss is not a number, 130 interrupted "
-    "(go on with --resume)."
+    epilog="Exit codes: 0 done, 2 configuration, 3 data, 4 loss is not a number, 75 stopped by "
+    "SIGTERM or a full disk, 130 Ctrl-C; after the last two the same command with --resume goes on."
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
@@ -42,7 +42,9 @@ def train(
     """
     from namd.config.loading import load_config
     from namd.config.training import TrainingConfig
-    from namd.errors import Interrupted
+    from namd.dynamics.stopping import stop_on_signals
+    from namd.errors import ResumableStop
+    from namd.io.run_folder import RunFolder, locked
     from namd.train import pipeline
 
     settings = load_config(config, TrainingConfig, overrides)
@@ -61,19 +63,23 @@ def train(
         return
     folder = output if output is not None else Path("runs") / settings.name
     found = pipeline.open_folder(folder, settings, resume=resume)
-    try:
-        metrics = _with_progress(job, folder, resume=found)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "training stopped; the last finished checkpoint is kept",
-            where=str(folder),
-            hint="the same command with --resume goes on",
-        ) from None
+    with locked(RunFolder(folder)), stop_on_signals() as stop:
+        try:
+            metrics = _with_progress(job, folder, resume=found, stop=stop)
+        except OSError as error:
+            raise ResumableStop(
+                f"the model folder cannot be written: {error.strerror}",
+                where=str(folder),
+                hint="make room; the same command with --resume goes on",
+            ) from error
     _show(metrics, folder)
 
 
-def _with_progress(job: Any, folder: Path, *, resume: bool) -> dict[str, Any]:
-    """Run with a progress bar on a terminal, and a line per epoch on stderr."""
+def _with_progress(job: Any, folder: Path, *, resume: bool, stop: Any) -> dict[str, Any]:
+    """Run with a progress bar on a terminal, and a line per epoch on stderr.
+
+    A request to stop is heard after every step; the epoch that is under way is lost.
+    """
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from namd.train import pipeline
@@ -103,6 +109,12 @@ def _with_progress(job: Any, folder: Path, *, resume: bool) -> dict[str, Any]:
 
         def advance(count: int) -> None:
             bar.advance(task, count)
+            if stop:
+                raise stop.error(
+                    "training stopped; the checkpoint of the last finished epoch is kept",
+                    where=str(folder),
+                    hint="the same command with --resume goes on",
+                )
 
         return pipeline.run(job, folder, resume=resume, report=report, advance=advance)
 
