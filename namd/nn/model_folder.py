@@ -18,14 +18,12 @@ from pydantic import TypeAdapter, ValidationError
 from namd.config.architecture import Architecture
 from namd.errors import ModelError, NamdError
 from namd.io.atomic import write_bytes, write_text
+from namd.io.model_header import FORMAT, FORMAT_VERSION, HEADER_FILE, read_model_header
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.states import StateSpace
 
-FORMAT = "namd-model"
-FORMAT_VERSION = 1
 WEIGHTS_FILE = "model.safetensors"
-HEADER_FILE = "model.json"
 
 
 def save_model(model: DiabaticModel, folder: Path) -> str:
@@ -112,27 +110,7 @@ def _require_precision(tensors: dict[str, torch.Tensor], model: DiabaticModel) -
 
 def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
     """Read and check ``model.json`` alone."""
-    path = folder / HEADER_FILE
-    try:
-        header = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(
-            f"this is not a model folder: {error.strerror}",
-            where=str(path),
-            hint="name a folder with model.json, or a model of the zoo",
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"not valid JSON: {error}", where=str(path), hint="copy the model folder again"
-        ) from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelError(f"this is not a {FORMAT} header", where=str(path))
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ModelError(
-            f"format version {header.get('format_version')!r}; this namd reads {FORMAT_VERSION}",
-            where=str(path),
-            hint="use the namd that wrote it, or a newer one",
-        )
+    header = read_model_header(folder)
     try:
         architecture: Architecture = TypeAdapter(Architecture).validate_python(
             header["architecture"]
@@ -154,7 +132,7 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
     except (KeyError, TypeError, ValueError, ValidationError, NamdError) as error:
         raise ModelError(
             f"the header is damaged: {str(error).splitlines()[0]}",
-            where=str(path),
+            where=str(folder / HEADER_FILE),
             hint="was it edited? copy the model folder again",
         ) from None
     return header, information

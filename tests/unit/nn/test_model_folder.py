@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from namd.errors import ModelError
-from namd.nn.model_folder import HEADER_FILE, WEIGHTS_FILE, load_model, read_header, save_model
+from namd.io.model_header import HEADER_FILE
+from namd.nn.model_folder import WEIGHTS_FILE, load_model, read_header, save_model
 from tests.unit.nn.conftest import geometries, make_model
 
 KINDS = ["fusion", "perceptron"]
