@@ -18,7 +18,7 @@ class GeometryConfig(Section):
         "the library."
     )
     name: str | None = Field(
-        default=None, description="Group inside an HDF5 file, e.g. cis; none: its root."
+        default=None, description="Group inside an HDF5 file, e.g. cis; null: its root."
     )
 
 
@@ -73,7 +73,9 @@ class FileConfig(Section):
         description="HDF5 with positions and velocities [traj, atom, xyz] in atomic units (such as "
         "the ensemble.h5 of another run), or extended XYZ with velocities as ASE reads them."
     )
-    group: str = Field(default="initial", description="Group inside an HDF5 file.")
+    group: str | None = Field(
+        default="initial", description="Group inside an HDF5 file; null: its root."
+    )
     state: State
 
 

@@ -1,5 +1,6 @@
 """Read a geometry, and refuse one that cannot be the potential's molecule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from ase.data import atomic_numbers as number_of
 from ase.data import covalent_radii
 from jaxtyping import Float, Int
 
+from namd.data.checks import BOND_RATIO
+from namd.data.distances import nearest_neighbours
 from namd.errors import DataError, ModelError
 from namd.io.hdf5 import open_hdf5, read_array
 from namd.molecule import Molecule
@@ -18,6 +21,7 @@ from namd.units import ANGSTROM_PER_BOHR
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 CLOSEST_FRACTION = 0.5
 """Two atoms closer than this times the sum of their covalent radii lie on top of each other."""
+_UNITS_HINT = "check the geometry and its units (HDF5: Bohr, other files: Å)"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,9 +66,18 @@ def read_geometry(path: Path, *, name: str | None = None) -> Geometry:
         )
     with open_hdf5(path) as file:
         group = open_group(file, name)
+        numbers = read_array(group, "atomic_numbers")
+        positions = read_array(group, "positions", unit="bohr")
+        if numbers.ndim != 1 or positions.shape != (len(numbers), 3):
+            raise DataError(
+                f"atomic_numbers and positions have the shapes {list(numbers.shape)} and "
+                f"{list(positions.shape)}, expected [atom] and [atom, 3]",
+                where=f"{path}, {name}" if name else str(path),
+                hint="one geometry is expected, of as many atoms as there are numbers",
+            )
         return Geometry(
-            atomic_numbers=read_array(group, "atomic_numbers").astype(np.int64),
-            positions=read_array(group, "positions", unit="bohr"),
+            atomic_numbers=numbers.astype(np.int64),
+            positions=positions.astype(np.float64),
             hessian=read_array(group, "hessian", unit="hartree/bohr^2")
             if "hessian" in group
             else None,
@@ -138,15 +151,25 @@ def check_molecule(numbers: Int[np.ndarray, " atom"], molecule: Molecule, *, whe
 def check_distances(
     positions: Float[np.ndarray, "traj atom 3"], molecule: Molecule, *, where: str
 ) -> None:
-    """Refuse geometries that are not finite or have two atoms on top of each other.
+    """Refuse geometries that are not finite, have two atoms on top of each other, or no bonds.
 
     Raises
     ------
     DataError
-        Naming the two atoms and their distance.
+        Naming the trajectory, the atoms and their distance.
     """
-    if not np.isfinite(positions).all():
-        raise DataError("positions are not finite numbers", where=where)
+
+    def place(row: int) -> str:
+        return where if len(positions) == 1 else f"{where}, trajectory {row}"
+
+    bad = np.argwhere(~np.isfinite(positions).all(axis=2))
+    if len(bad):
+        row, atom = (int(k) for k in bad[0])
+        raise DataError(
+            f"the position of atom {atom} ({molecule.symbols[atom]}) is not finite",
+            where=place(row),
+            hint="give every atom a position",
+        )
     first, second = np.triu_indices(len(molecule), k=1)
     if not len(first):
         return
@@ -157,10 +180,30 @@ def check_distances(
         k = int(np.argmin(distance - shortest))
         if distance[k] < shortest[k]:
             i, j = int(first[k]), int(second[k])
-            place = where if len(positions) == 1 else f"{where}, trajectory {row}"
             raise DataError(
                 f"atoms {i} ({molecule.symbols[i]}) and {j} ({molecule.symbols[j]}) are "
                 f"{distance[k] * ANGSTROM_PER_BOHR:.3f} Å apart, on top of each other",
-                where=place,
-                hint="check the geometry and its units (HDF5: Bohr, other files: Å)",
+                where=place(row),
+                hint=_UNITS_HINT,
             )
+    _check_bonds(positions, radii, place=place)
+
+
+def _check_bonds(
+    positions: Float[np.ndarray, "traj atom 3"],
+    radii: Float[np.ndarray, " atom"],
+    *,
+    place: Callable[[int], str],
+) -> None:
+    """Refuse geometries whose bonds are drawn out as a whole, as by a wrong unit."""
+    if len(radii) < 3:
+        return  # two atoms may well be far apart
+    distance, partner = nearest_neighbours(positions)
+    ratio = np.median(distance / (radii + radii[partner]), axis=1)
+    row = int(ratio.argmax())
+    if ratio[row] > BOND_RATIO[1]:
+        raise DataError(
+            f"bonds have {ratio[row]:.2f} times their usual length",
+            where=place(row),
+            hint=_UNITS_HINT,
+        )

@@ -23,7 +23,7 @@ class PhaseSpacePoints:
     velocities: Float[np.ndarray, "traj atom 3"]
 
 
-def read_points(path: Path, *, group: str, count: int) -> PhaseSpacePoints:
+def read_points(path: Path, *, group: str | None, count: int) -> PhaseSpacePoints:
     """Read the first ``count`` phase-space points of a file.
 
     Parameters
@@ -31,8 +31,8 @@ def read_points(path: Path, *, group: str, count: int) -> PhaseSpacePoints:
     path
         HDF5 in atomic units, or extended XYZ with velocities (or momenta) as ASE reads them.
     group
-        Group of an HDF5 file with ``positions`` and ``velocities``; ``atomic_numbers`` may lie in
-        it or in the root.
+        Group of an HDF5 file with ``positions`` and ``velocities``, None for its root;
+        ``atomic_numbers`` may lie in it or in the root.
     count
         How many trajectories are wanted.
 
@@ -43,15 +43,20 @@ def read_points(path: Path, *, group: str, count: int) -> PhaseSpacePoints:
     """
     reader = _from_hdf5 if path.suffix in HDF5_SUFFIXES else _from_xyz
     points = reader(path, group)
-    expected = (len(points.positions), len(points.atomic_numbers), 3)
+    expected = (*points.positions.shape[:1], len(points.atomic_numbers), 3)
     for name, values in (("positions", points.positions), ("velocities", points.velocities)):
         if values.shape != expected:
             raise DataError(
                 f"{name} have shape {values.shape}, expected {expected} (trajectories, atoms, xyz)",
                 where=str(path),
             )
-        if not np.isfinite(values[:count]).all():
-            raise DataError(f"{name} are not all finite numbers", where=str(path))
+        bad = np.argwhere(~np.isfinite(values[:count]))
+        if len(bad):
+            raise DataError(
+                f"{name} are not all finite numbers: atom {bad[0, 1]}",
+                where=f"{path}, trajectory {bad[0, 0]}",
+                hint="leave this trajectory out of the file",
+            )
     if len(points.positions) < count:
         raise DataError(
             f"it holds {len(points.positions)} initial conditions, the run asks for {count}",
@@ -65,7 +70,7 @@ def read_points(path: Path, *, group: str, count: int) -> PhaseSpacePoints:
     )
 
 
-def _from_hdf5(path: Path, group: str) -> PhaseSpacePoints:
+def _from_hdf5(path: Path, group: str | None) -> PhaseSpacePoints:
     with open_hdf5(path) as file:
         content = open_group(file, group)
         owner = content if "atomic_numbers" in content else file
@@ -76,7 +81,7 @@ def _from_hdf5(path: Path, group: str) -> PhaseSpacePoints:
         )
 
 
-def _from_xyz(path: Path, _group: str) -> PhaseSpacePoints:
+def _from_xyz(path: Path, _group: str | None) -> PhaseSpacePoints:
     frames = read_atoms(path, index=":")
     if not frames or not all(atoms.has("momenta") for atoms in frames):
         raise DataError(

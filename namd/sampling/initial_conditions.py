@@ -124,7 +124,10 @@ def _wigner(
             where=where,
             hint="set initial_conditions.hessian to model, or add a dataset 'hessian'",
         )
-    modes = normal_modes(minimum.positions, minimum.hessian, potential.molecule.masses)
+    try:
+        modes = normal_modes(minimum.positions, minimum.hessian, potential.molecule.masses)
+    except DataError as error:
+        raise DataError(error.message, where=f"{where}  {error.where}", hint=error.hint) from None
     low = LowModes(
         below_inverse_cm=config.low_modes.below_inverse_cm, treatment=config.low_modes.treatment
     )

@@ -28,6 +28,8 @@ from namd.random import Stream, normals
 from namd.sampling.normal_modes import NormalModes
 from namd.units import HARTREE_PER_INVERSE_CM, HARTREE_PER_KELVIN
 
+_NAMED = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class LowModes:
@@ -99,7 +101,7 @@ def widths(
     Raises
     ------
     PhysicsError
-        If a mode that is not frozen is imaginary; the message names every such mode.
+        If a mode that is not frozen is imaginary; the message names the first of them.
     """
     soft = is_soft(modes, low_modes)
     frozen = soft & (low_modes.treatment == "freeze")
@@ -125,7 +127,8 @@ def is_soft(modes: NormalModes, low_modes: LowModes) -> Bool[np.ndarray, " mode"
 def _refuse_imaginary(modes: NormalModes, frozen: Bool[np.ndarray, " mode"]) -> None:
     bad = np.flatnonzero((modes.frequencies <= 0) & ~frozen)
     if len(bad):
-        names = ", ".join(f"mode {m} ({-modes.wavenumbers[m]:.0f}i cm⁻¹)" for m in bad)
+        names = ", ".join(f"mode {m} ({-modes.wavenumbers[m]:.0f}i cm⁻¹)" for m in bad[:_NAMED])
+        names += f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise PhysicsError(
             f"a minimum has no imaginary modes, this geometry has {len(bad)}: {names}",
             where="initial_conditions",

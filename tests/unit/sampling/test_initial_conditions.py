@@ -141,6 +141,35 @@ def test_two_atoms_on_top_of_each_other_are_named(tmp_path: Path) -> None:
         made(tmp_path, **wigner())
 
 
+def test_a_geometry_that_is_not_finite_or_in_the_wrong_unit_is_refused(tmp_path: Path) -> None:
+    lost = MINIMUM.copy()
+    lost[1, 2] = np.nan
+    write_geometry(tmp_path / "minimum.h5", positions=lost)
+    with pytest.raises(DataError, match=r"position of atom 1 \(H\) is not finite"):
+        made(tmp_path, **wigner())
+    write_geometry(tmp_path / "minimum.h5", positions=MINIMUM / ANGSTROM_PER_BOHR)
+    with pytest.raises(DataError, match="times their usual length"):
+        made(tmp_path, **wigner())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"positions": MINIMUM[None]}, {"positions": MINIMUM[:2]}, {"atomic_numbers": np.array([[8]])}],
+)
+def test_a_misshapen_geometry_is_refused(tmp_path: Path, changes: dict[str, np.ndarray]) -> None:
+    write_geometry(tmp_path / "minimum.h5", **changes)
+    with pytest.raises(DataError, match=r"expected \[atom\] and \[atom, 3\]") as caught:
+        made(tmp_path, **wigner())
+    assert caught.value.where == f"{tmp_path / 'minimum.h5'}, water"
+
+
+def test_a_hessian_that_does_not_fit_is_told_with_its_file(tmp_path: Path) -> None:
+    write_geometry(tmp_path / "minimum.h5", hessian=np.eye(6))
+    with pytest.raises(DataError, match="expected 9 × 9") as caught:
+        made(tmp_path, **wigner())
+    assert caught.value.where == f"{tmp_path / 'minimum.h5'}, water  hessian"
+
+
 def test_missing_files_and_groups_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         made(tmp_path, **wigner())
@@ -176,9 +205,12 @@ def test_given_points_come_from_hdf5_and_from_extended_xyz(tmp_path: Path) -> No
     with h5py.File(tmp_path / "points.h5", "w") as file:
         file["atomic_numbers"] = WATERLIKE.atomic_numbers
         file["initial/positions"], file["initial/velocities"] = positions, velocities
+        file["positions"], file["velocities"] = positions[::-1], velocities
     given = made(tmp_path, method="file", path="points.h5", state=0)
     np.testing.assert_array_equal(given.positions, positions[:3])
     np.testing.assert_array_equal(given.velocities, velocities[:3])
+    root = made(tmp_path, method="file", path="points.h5", group=None, state=0)
+    np.testing.assert_array_equal(root.positions, positions[:0:-1])
 
     frames = []
     for geometry, speed in zip(positions, velocities, strict=True):
@@ -207,8 +239,9 @@ def test_nan_in_given_points_is_refused(tmp_path: Path) -> None:
         file["atomic_numbers"] = WATERLIKE.atomic_numbers
         file["initial/positions"] = np.full((3, 3, 3), np.nan)
         file["initial/velocities"] = np.zeros((3, 3, 3))
-    with pytest.raises(DataError, match="positions are not all finite"):
+    with pytest.raises(DataError, match="positions are not all finite numbers: atom 0") as caught:
         made(tmp_path, method="file", path="points.h5", state=0)
+    assert caught.value.where == f"{tmp_path / 'points.h5'}, trajectory 0"
 
 
 def test_a_potential_without_minimum_does_not_relax(tmp_path: Path) -> None:
