@@ -38,6 +38,25 @@ class LossTerms:
     coupling: Tensor
 
 
+def weighted(
+    weights: LossWeights,
+    *,
+    late: bool,
+    energy: Tensor,
+    gap: Tensor,
+    force: Tensor,
+    coupling: Tensor,
+) -> LossTerms:
+    """w_F F + w_h h + f (w_E E + w_gap gap), with f above one in the late part of a training."""
+    factor = weights.late_factor if late else 1.0
+    total = (
+        weights.force * force
+        + weights.coupling * coupling
+        + factor * (weights.energy * energy + weights.gap * gap)
+    )
+    return LossTerms(total=total, energy=energy, gap=gap, force=force, coupling=coupling)
+
+
 def pseudo_huber(x: Float[Tensor, "*shape"], delta: float) -> Float[Tensor, "*shape"]:
     """√(x² + δ²) − δ."""
     return (x.square() + delta * delta).sqrt() - delta
@@ -129,9 +148,7 @@ def multistate_loss(
     zero = energy.new_zeros(())
     if states == 1:
         force = _mean_of_known(force_rows, known)
-        factor = weights.late_factor if late else 1.0
-        total = weights.force * force + factor * weights.energy * energy
-        return LossTerms(total=total, energy=energy, gap=zero, force=force, coupling=zero)
+        return weighted(weights, late=late, energy=energy, gap=zero, force=force, coupling=zero)
 
     first, second = torch.triu_indices(states, states, offset=1, device=energies.device)
     gap = (energies[:, second] - energies[:, first]) * EV_PER_HARTREE
@@ -158,13 +175,9 @@ def multistate_loss(
         )
     force = _mean_of_known(force_rows, known)
     coupling_term = (emphasised * coupling_rows).mean()
-    factor = weights.late_factor if late else 1.0
-    total = (
-        weights.force * force
-        + weights.coupling * coupling_term
-        + factor * (weights.energy * energy + weights.gap * gap_term)
+    return weighted(
+        weights, late=late, energy=energy, gap=gap_term, force=force, coupling=coupling_term
     )
-    return LossTerms(total=total, energy=energy, gap=gap_term, force=force, coupling=coupling_term)
 
 
 def _mean_of_known(rows: Tensor, known: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from namd.config.training import LossWeights
 from namd.nn.adiabatic import eigenvectors
 from namd.nn.model import DiabaticModel
-from namd.train.loss import LossTerms, emphasis, norm_huber, pseudo_huber
+from namd.train.loss import LossTerms, emphasis, norm_huber, pseudo_huber, weighted
 from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 _COUPLING, _MEAN = 2, 3
@@ -84,10 +84,4 @@ def sampled_loss(
     energy = pseudo_huber(energy_error, weights.energy_delta_ev).mean()
     gap_error = energy_error[:, 1] - energy_error[:, 0]
     gap = (emphasised * pseudo_huber(gap_error, weights.energy_delta_ev)).mean()
-    factor = weights.late_factor if late else 1.0
-    total = (
-        weights.force * force
-        + weights.coupling * coupled
-        + factor * (weights.energy * energy + weights.gap * gap)
-    )
-    return LossTerms(total=total, energy=energy, gap=gap, force=force, coupling=coupled)
+    return weighted(weights, late=late, energy=energy, gap=gap, force=force, coupling=coupled)
