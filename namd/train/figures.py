@@ -34,7 +34,8 @@ def write_parity_figure(
         _scatter(axes[0], reference, ours, k, label)
     _finish(axes[0], "energy / eV")
     for k, label in enumerate(labels):
-        _scatter(axes[1], c.reference_forces[:, k].ravel(), c.forces[:, k].ravel(), k, label)
+        reference, ours = c.reference_forces[:, k].ravel(), c.forces[:, k].ravel()
+        _scatter(axes[1], reference, ours, k, label, unit="meV/Å")
     _finish(axes[1], "force component / eV Å⁻¹")
     first, second = np.triu_indices(len(labels), k=1)
     names = [f"{labels[int(i)]}–{labels[int(j)]}" for i, j in zip(first, second, strict=True)]
@@ -45,14 +46,14 @@ def write_parity_figure(
     if c.coupling is not None and c.reference_coupling is not None and coupled:
         for k, name in enumerate(names):
             reference, ours = c.reference_coupling[:, k].ravel(), c.coupling[:, k].ravel()
-            _scatter(axes[3], reference, ours, k, name)
+            _scatter(axes[3], reference, ours, k, name, unit="meV/Å")
         _finish(axes[3], "interstate coupling h / eV Å⁻¹")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)
     write_bytes(path, buffer.getvalue())
 
 
-def _scatter(axes, reference, ours, number, label) -> None:  # type: ignore[no-untyped-def]
+def _scatter(axes, reference, ours, number, label, unit="meV") -> None:  # type: ignore[no-untyped-def]
     known = np.isfinite(reference)
     reference, ours = reference[known], ours[known]
     if not len(reference):
@@ -66,7 +67,7 @@ def _scatter(axes, reference, ours, number, label) -> None:  # type: ignore[no-u
         alpha=0.5,
         color=_COLOURS[number % len(_COLOURS)],
         markeredgewidth=0,
-        label=f"{label}  MAE {1e3 * np.abs(ours - reference).mean():.0f} m",
+        label=f"{label}  MAE {1e3 * np.abs(ours - reference).mean():.0f} {unit}",
         rasterized=True,
     )
 
