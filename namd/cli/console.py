@@ -128,8 +128,9 @@ def show_error(error: NamdError) -> None:
     title = click.style(error.title, fg="red", bold=True)
     click.echo("  ".join(filter(None, (title, error.where))), err=True)
     message = error.message.rstrip(".")
-    hint = f".  {error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
-    click.echo(f"  {message}{hint}", err=True)
+    hint = f"{error.hint[:1].upper()}{error.hint[1:]}" if error.hint else ""
+    stop = "" if message.endswith(("?", "!")) else "."
+    click.echo(f"  {message}{stop}  {hint}" if hint else f"  {message}", err=True)
 
 
 def show_crash(error: Exception) -> None:

@@ -86,6 +86,8 @@ def _explain(
             return f"expected one of: {', '.join(choices)}", _nearest(str(value), choices)
         case "value_error":
             return str(context["error"]), None
+        case "model_type" | "model_attributes_type":
+            return "expected a mapping of keys to values", None
         case _:
             return detail["msg"].replace("Input should be", "expected"), None
 

@@ -41,9 +41,30 @@ def load_config(path: Path, model_class: type[ConfigT], overrides: Sequence[str]
 def validate(data: dict[str, Any], model_class: type[ConfigT], *, where: str) -> ConfigT:
     """Turn a plain mapping into ``model_class``; ``where`` names its file in messages."""
     try:
-        return model_class.model_validate(data)
+        made = model_class.model_validate(data)
     except ValidationError as error:
         raise complaint(error, data, model_class, where=where) from None
+    for key, value in _truths_read_as_numbers(data, made.model_dump(mode="json"), ""):
+        raise ConfigError(
+            "expected a number",
+            where=f"{where}  {key} = {str(value).lower()}",
+            hint="YAML reads yes, no, on and off as true and false",
+        )
+    return made
+
+
+def _truths_read_as_numbers(given: Any, read: Any, key: str) -> Iterator[tuple[str, bool]]:
+    """Keys with true or false where a number is meant, which Python counts as 1 or 0."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        for name in given:
+            yield from _truths_read_as_numbers(
+                given[name], read.get(name), f"{key}.{name}".lstrip(".")
+            )
+    elif isinstance(given, list) and isinstance(read, list):
+        for position, (old, new) in enumerate(zip(given, read, strict=False)):
+            yield from _truths_read_as_numbers(old, new, f"{key}.{position}")
+    elif isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
+        yield key, given
 
 
 def resolved_config(config: BaseModel) -> dict[str, Any]:
@@ -85,7 +106,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
             "there is no such file", where=str(path), hint="check the path and its spelling"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read as text: {error}", where=str(path)) from error
+        raise ConfigError(
+            f"cannot be read as text: {error}", where=str(path), hint="a YAML file is expected"
+        ) from error
     data = _parse(text, where=str(path))
     if not isinstance(data, dict):
         raise ConfigError(

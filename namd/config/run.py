@@ -171,8 +171,11 @@ class RunConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _frames_fit_the_steps(self) -> "RunConfig":
-        every, dt = self.output.every_fs, self.dynamics.timestep * FS_PER_ATOMIC_TIME
+    def _times_fit_the_steps(self) -> "RunConfig":
+        length, dt = self.dynamics.duration_fs, self.dynamics.timestep * FS_PER_ATOMIC_TIME
+        if length is not None and length < 0.999999 * dt:
+            raise ValueError(f"dynamics.duration_fs = {length} is less than one step of {dt:g} fs")
+        every = self.output.every_fs
         if every is not None and abs(every / dt - round(every / dt)) > 1e-6 * every / dt:
             raise ValueError(
                 f"output.every_fs = {every} is no whole number of time steps of {dt:g} fs"

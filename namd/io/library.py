@@ -64,7 +64,7 @@ def find_run_config(name: str) -> Path:
         If there is no such file.
     """
     for candidate in _candidates(name, None, "trajectories"):
-        for path in (candidate, candidate.with_name(candidate.name + ".yaml")):
+        for path in (candidate, candidate.parent / f"{candidate.name}.yaml"):
             if path.is_file():
                 return path
     known = _run_names()

@@ -101,19 +101,31 @@ def create_run_folder(path: Path) -> RunFolder:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir()
-    except FileExistsError:
+    except FileExistsError as error:
+        if not os.path.lexists(path):  # a file among the folders it would lie in
+            raise _cannot_be_made(path, error) from None
         raise ConfigError(
             "this exists already and is never overwritten",
             where=f"--output {path}",
             hint="continue it with --resume, or choose another name",
         ) from None
     except OSError as error:
-        raise ConfigError(
-            f"the folder cannot be made: {error.strerror}", where=f"--output {path}"
-        ) from error
+        raise _cannot_be_made(path, error) from error
     folder = RunFolder(path)
-    folder.parts.mkdir()
+    try:
+        folder.parts.mkdir()
+    except OSError as error:
+        path.rmdir()
+        raise _cannot_be_made(path, error) from error
     return folder
+
+
+def _cannot_be_made(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"the folder cannot be made: {error.strerror}",
+        where=f"--output {path}",
+        hint="choose a place where you may write and that has room",
+    )
 
 
 def open_run_folder(path: Path) -> RunFolder:

@@ -50,9 +50,11 @@ def choose_device(name: str) -> str:
     try:
         torch.zeros(1, device=torch.device(name))
     except (RuntimeError, AssertionError) as error:
-        first_line = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
+        # PyTorch lists all the kinds of device there are in the world.
+        unknown = "Expected one of" in reason or "Invalid device string" in reason
         raise ConfigError(
-            f"this device cannot be used: {first_line}",
+            "there is no such device" if unknown else f"this device cannot be used: {reason}",
             where=f"device = {name}",
             hint="give auto, cpu, or a GPU that this computer and this PyTorch have",
         ) from None

@@ -130,6 +130,12 @@ def test_our_errors_are_told_in_two_lines(raising, capsys: pytest.CaptureFixture
     )
 
 
+def test_a_question_keeps_its_mark(raising, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(ConfigError("which run?", where="--resume", hint="give it"))
+    assert run(["raise"]) == 2
+    assert capsys.readouterr().err == "Config error  --resume\n  which run?  Give it\n"
+
+
 def test_an_interrupt_is_130(raising, capsys: pytest.CaptureFixture[str]) -> None:
     raising(KeyboardInterrupt())
     assert run(["raise"]) == 130

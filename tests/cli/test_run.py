@@ -102,6 +102,22 @@ def test_a_folder_that_exists_is_left_alone(
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 
+def test_a_place_where_no_folder_can_be_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hop(config, "--output", str(config / "below" / "run")) == 2
+    shown = capsys.readouterr().err
+    assert "the folder cannot be made" in shown
+    assert "overwritten" not in shown
+
+
+def test_an_unknown_device_is_told_in_our_words(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hop(config, "--output", str(tmp_path / "run"), "--device", "abacus") == 2
+    assert capsys.readouterr().err.splitlines()[1].startswith("  there is no such device.  Give")
+
+
 def test_a_complete_run_can_be_resumed_without_harm(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,5 +57,8 @@ def test_what_is_not_found_is_answered_with_what_there_is(shelves: tuple[Path, P
     with pytest.raises(ConfigError) as run:
         find_run_config("nothing-like-it")
     assert run.value.hint == "the library holds both, new, old"
+    for no_name in ("", ".", "..", "/"):
+        with pytest.raises(ConfigError, match="no such configuration"):
+            find_run_config(no_name)
     with pytest.raises(DataError, match="no such file"):
         find_file("gone.h5")
