@@ -1,83 +1,160 @@
-"""Parity plots: predicted against reference, coloured by the gap."""
+"""Parity plots: predicted against reference energies, gaps, forces and couplings.
+
+Points are coloured by state or pair, in the palette of all our figures; the mean absolute error
+stands beside each colour.
+"""
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from namd.analysis.figures import GREY, PALE, PALETTE, STYLE
 from namd.io.atomic import write_bytes
 from namd.train.metrics import Comparison
 
 _MOST_POINTS = 20_000
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def write_parity_figure(
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """One quantity: a column per state or pair, frames (and components) along the rest."""
+
+    title: str
+    unit: str
+    names: Sequence[str]
+    reference: Float[np.ndarray, "frame column *component"]
+    predicted: Float[np.ndarray, "frame column *component"]
+
+
+def parity_figure(comparison: Comparison, *, labels: Sequence[str], title: str) -> Figure:
+    """Draw predictions against references, one panel per quantity.
+
+    Parameters
+    ----------
+    comparison
+        Predictions and references in eV and Å; unknown references (NaN) are left out. Of forces
+        and couplings at most 20 000 evenly chosen components per state or pair are drawn.
+    labels
+        State labels. With one state there are no gaps and couplings to draw.
+    title
+        A line above the panels.
+    """
+    panels = _panels(comparison, labels)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(3.1 * len(panels), 3.75), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+        for axes, panel in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _draw(axes, panel)
+    return figure
+
+
+def write_parity_png(
     comparison: Comparison, path: Path, *, labels: Sequence[str], title: str
 ) -> None:
-    """Energies, gaps, forces and couplings, predicted against reference, as one PNG.
+    """Write :func:`parity_figure` as a PNG, atomically.
 
-    Energies are relative to the lowest reference energy. Of forces and couplings at most 20 000
-    evenly chosen components per state or pair are drawn.
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written.
     """
-    c = comparison
-    coupled = c.coupling is not None and c.coupling.shape[1] > 0
-    panels = 4 if coupled else (3 if len(labels) > 1 else 2)
-    figure = Figure(figsize=(3.4 * panels, 3.7), layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(1, panels)))
-    figure.suptitle(title, fontsize=11)
-    zero = c.reference_energies.min()
-    for k, label in enumerate(labels):
-        reference, ours = c.reference_energies[:, k] - zero, c.energies[:, k] - zero
-        _scatter(axes[0], reference, ours, k, label)
-    _finish(axes[0], "energy / eV")
-    for k, label in enumerate(labels):
-        reference, ours = c.reference_forces[:, k].ravel(), c.forces[:, k].ravel()
-        _scatter(axes[1], reference, ours, k, label, unit="meV/Å")
-    _finish(axes[1], "force component / eV Å⁻¹")
-    first, second = np.triu_indices(len(labels), k=1)
-    names = [f"{labels[int(i)]}–{labels[int(j)]}" for i, j in zip(first, second, strict=True)]
-    if len(labels) > 1:
-        for k, name in enumerate(names):
-            _scatter(axes[2], c.reference_gaps[:, k], c.gaps[:, k], k, name)
-        _finish(axes[2], "gap / eV")
-    if c.coupling is not None and c.reference_coupling is not None and coupled:
-        for k, name in enumerate(names):
-            reference, ours = c.reference_coupling[:, k].ravel(), c.coupling[:, k].ravel()
-            _scatter(axes[3], reference, ours, k, name, unit="meV/Å")
-        _finish(axes[3], "interstate coupling h / eV Å⁻¹")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
+    with rc_context(STYLE):
+        parity_figure(comparison, labels=labels, title=title).savefig(buffer, format="png", dpi=200)
     write_bytes(path, buffer.getvalue())
 
 
-def _scatter(axes, reference, ours, number, label, unit="meV") -> None:  # type: ignore[no-untyped-def]
-    known = np.isfinite(reference)
-    reference, ours = reference[known], ours[known]
-    if not len(reference):
-        return
-    stride = max(1, len(reference) // _MOST_POINTS)
-    axes.plot(
-        reference[::stride],
-        ours[::stride],
-        ".",
-        markersize=2.5,
-        alpha=0.5,
-        color=_COLOURS[number % len(_COLOURS)],
-        markeredgewidth=0,
-        label=f"{label}  MAE {1e3 * np.abs(ours - reference).mean():.0f} {unit}",
-        rasterized=True,
+def _panels(c: Comparison, labels: Sequence[str]) -> list[_Panel]:
+    zero = np.nanmin(c.reference_energies)
+    pairs = [f"{one}–{two}" for one, two in combinations(labels, 2)]
+    panels = [
+        _Panel(
+            title="Energy",
+            unit="eV",
+            names=labels,
+            reference=c.reference_energies - zero,
+            predicted=c.energies - zero,
+        ),
+        _Panel(title="Gap", unit="eV", names=pairs, reference=c.reference_gaps, predicted=c.gaps),
+        _Panel(
+            title="Force component",
+            unit="eV/Å",
+            names=labels,
+            reference=c.reference_forces,
+            predicted=c.forces,
+        ),
+    ]
+    if c.coupling is not None and c.reference_coupling is not None:
+        panels.append(
+            _Panel(
+                title="Interstate coupling h",
+                unit="eV/Å",
+                names=pairs,
+                reference=c.reference_coupling,
+                predicted=c.coupling,
+            )
+        )
+    return [panel for panel in panels if panel.names]
+
+
+def _draw(axes: Axes, panel: _Panel) -> None:
+    """Scatter every column, draw the diagonal, and tell the errors in the legend."""
+    handles = []
+    extent = []
+    for k, name in enumerate(panel.names):
+        reference, predicted = panel.reference[:, k].ravel(), panel.predicted[:, k].ravel()
+        known = np.isfinite(reference)
+        reference, predicted = reference[known], predicted[known]
+        if not reference.size:
+            continue
+        extent += [reference.min(), reference.max(), predicted.min(), predicted.max()]
+        stride = -(-reference.size // _MOST_POINTS)
+        colour = PALETTE[k % len(PALETTE)]
+        size = 7.0 if reference.size < 500 else 2.5
+        axes.scatter(
+            reference[::stride],
+            predicted[::stride],
+            s=size,
+            color=colour,
+            alpha=0.45,
+            linewidths=0,
+            rasterized=True,
+        )
+        error = 1e3 * np.abs(predicted - reference).mean()
+        text = f"{name}: {error:.3g} m{panel.unit}"
+        handles.append(Line2D([], [], marker="o", ls="", ms=4, mew=0, color=colour, label=text))
+    axes.set_title(panel.title, fontsize=9, loc="left")
+    if extent:
+        low, high = min(extent), max(extent)
+        margin = 0.04 * (high - low) or 0.01
+        limits = (low - margin, high + margin)
+        axes.plot(limits, limits, color=GREY, lw=0.8, zorder=0)
+        axes.set(xlim=limits, ylim=limits)
+    axes.set_aspect("equal")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(color=PALE, lw=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
+    axes.set(xlabel=f"reference / {panel.unit}", ylabel=f"predicted / {panel.unit}")
+    axes.legend(
+        handles=handles,
+        title="mean absolute error",
+        title_fontsize=7,
+        alignment="left",
+        fontsize=7.5,
+        loc="upper left",
+        handletextpad=0.1,
+        borderaxespad=0.1,
     )
-
-
-def _finish(axes, quantity) -> None:  # type: ignore[no-untyped-def]
-    low = min(axes.get_xlim()[0], axes.get_ylim()[0])
-    high = max(axes.get_xlim()[1], axes.get_ylim()[1])
-    axes.plot([low, high], [low, high], color="0.35", linewidth=0.8, zorder=0)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(f"reference {quantity}")
-    axes.set_ylabel("predicted")
-    axes.legend(frameon=False, fontsize=8, markerscale=4, loc="upper left", handletextpad=0.2)
-    axes.spines[["top", "right"]].set_visible(False)
