@@ -27,7 +27,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY, PALE = "#222222", "#777777", "#BBBBBB"
 SUFFIXES = (".png", ".pdf", ".svg")
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
@@ -60,7 +60,7 @@ def populations_figure(
     decaying
         Label of the state the lifetime belongs to.
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(6.0, 4.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4.5, 1.0]})
         for k, label in enumerate(result.states):
@@ -110,7 +110,7 @@ def yields_figure(result: Yields, *, subject: str) -> Figure:
         Second line of the title: what the ensemble is.
     """
     names = list(result.classes)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(6.0, 1.25 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
         for row, (name, entry) in enumerate(result.classes.items()):
@@ -185,7 +185,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     check_figure_path(path)
     buffer = io.BytesIO()
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure.savefig(buffer, format=path.suffix.lower().lstrip("."), dpi=200)
     try:
         write_bytes(path, buffer.getvalue())

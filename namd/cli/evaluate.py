@@ -18,7 +18,9 @@ from namd.cli import console
     help="Only frames of these groups, e.g. 'traj-cis-*'; may be repeated.",
 )
 @click.option(
-    "--figure", type=click.Path(path_type=Path, dir_okay=False), help="Write parity plots (PNG)."
+    "--figure",
+    type=click.Path(path_type=Path),
+    help="Also draw parity plots (.png, .pdf, .svg).",
 )
 def evaluate(
     model: str, data: Path, as_json: bool, groups: tuple[str, ...], figure: Path | None
@@ -39,6 +41,7 @@ def evaluate(
 
     import numpy as np
 
+    from namd.analysis.figures import check_figure_path, save_figure
     from namd.data.checks import check_dataset
     from namd.data.reading import read_dataset
     from namd.errors import ConfigError
@@ -46,9 +49,11 @@ def evaluate(
     from namd.nn.model_folder import load_model
     from namd.train.card import error_headings, error_rows
     from namd.train.evaluation import compare, require_fit
-    from namd.train.figures import write_parity_figure
+    from namd.train.figures import parity_figure
     from namd.train.metrics import error_table
 
+    if figure is not None:
+        check_figure_path(figure)
     network = load_model(find_model(model))
     dataset = read_dataset(data)
     check_dataset(dataset, path=data, require_coupling=False, require_forces=False)
@@ -67,7 +72,7 @@ def evaluate(
     states = network.information.states.labels
     if figure is not None:
         title = f"{network.information.name} on {data.name}"
-        write_parity_figure(comparison, figure, labels=states, title=title)
+        save_figure(parity_figure(comparison, labels=states, title=title), figure)
     if as_json:
         console.result_json(errors)
         return

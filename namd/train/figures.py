@@ -51,7 +51,7 @@ def parity_figure(comparison: Comparison, *, labels: Sequence[str], title: str) 
     """
     panels = _panels(comparison, labels)
     with rc_context(STYLE):
-        figure = Figure(figsize=(3.1 * len(panels), 3.75), layout="constrained")
+        figure = Figure(figsize=(3.1 * len(panels), 3.55), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
         for axes, panel in zip(
             figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True

@@ -26,7 +26,7 @@ from namd.nn.model_folder import save_model
 from namd.train.card import model_card
 from namd.train.checkpoint import has_checkpoint
 from namd.train.evaluation import compare
-from namd.train.figures import write_parity_figure
+from namd.train.figures import write_parity_png
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
 from namd.train.trainer import fit, initialise
@@ -252,7 +252,7 @@ def run(
         if name == "test" or (name == "validation" and len(job.test) == 0):
             labels = job.model.information.states.labels
             title = f"{job.config.name}: {name} frames"
-            write_parity_figure(comparison, folder / "parity.png", labels=labels, title=title)
+            write_parity_png(comparison, folder / "parity.png", labels=labels, title=title)
     groups = {name: sorted(set(part["group"].tolist())) for name, part in parts.items()}
     metrics["groups"] = {name: groups[name] for name in ("validation", "test")}
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
