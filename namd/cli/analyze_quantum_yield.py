@@ -83,7 +83,9 @@ def _classes(ensemble: "Ensemble", file: Path | None) -> "AnalysisConfig":
     from namd.config.classes import AnalysisConfig
     from namd.config.loading import read_yaml, validate
     from namd.errors import ConfigError
+    from namd.io.library import in_library
 
+    file = None if file is None else in_library(file)
     source = ensemble.config if file is None else read_yaml(file)
     data, where = source.get("analysis"), f"{file or ensemble.path}  analysis"
     if file is not None and "analysis" not in source:

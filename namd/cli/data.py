@@ -68,16 +68,17 @@ def convert(
     output.dat of a SHARC 2 trajectory; several are joined. What cannot be right (NaN, atoms on top
     of each other, wrong units, …) is refused, and the frame is named.
     """
-    from namd.data.checks import unknown_forces
+    from namd.data.checks import unknown_couplings, unknown_forces
     from namd.data.conversion import gather
     from namd.data.native import write_dataset
     from namd.data.thinning import thin as thin_frames
     from namd.io.hdf5 import refuse_existing
+    from namd.io.library import in_library
 
     if not force:
         refuse_existing(out)
     dataset = gather(
-        inputs,
+        [in_library(path) for path in inputs],
         level_of_theory=level,
         charge=charge,
         states=states.split() if states is not None else None,
@@ -88,12 +89,16 @@ def convert(
     if thin is not None:
         dataset = thin_frames(dataset, max_frames=thin)
     write_dataset(dataset, out, overwrite=force)
-    kept = f"{len(dataset)} of {read} frames" if len(dataset) < read else f"{read} frames"
+    kept = f"{len(dataset)} of {read} frames" if len(dataset) < read else _count(read)
     console.note(f"{out}: {kept} of {dataset.molecule.formula}, {out.stat().st_size / 1e6:.1f} MB")
+    if lacking := int(unknown_couplings(dataset).sum()):
+        console.warn(
+            f"in {_count(lacking)} the couplings are missing: `namd train` refuses such frames"
+        )
     if unknown := int(unknown_forces(dataset).any(axis=1).sum()):
         console.warn(
-            f"in {unknown} frames the forces of some states were not computed (NaN): "
-            "`namd train` refuses such frames"
+            f"in {_count(unknown)} the forces of some states were not computed (NaN): "
+            "`namd train` learns from the others, except with loss.derivatives: sampled"
         )
 
 
@@ -115,7 +120,9 @@ def inspect(file: Path, as_json: bool) -> None:
     from namd.data.checks import check_dataset
     from namd.data.inspection import inspect_dataset
     from namd.data.reading import read_dataset
+    from namd.io.library import in_library
 
+    file = in_library(file)
     dataset = read_dataset(file)
     inspection = inspect_dataset(dataset)
     if as_json:
@@ -123,6 +130,10 @@ def inspect(file: Path, as_json: bool) -> None:
     else:
         _show(inspection, file)
     check_dataset(dataset, path=file, require_forces=False)
+
+
+def _count(frames: int) -> str:
+    return f"{frames} frame{'' if frames == 1 else 's'}"
 
 
 def _show(inspection: "Inspection", file: Path) -> None:

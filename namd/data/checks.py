@@ -133,6 +133,16 @@ def unknown_forces(dataset: Dataset) -> Bool[np.ndarray, "frame state"]:
     return missing & ~missing.all(axis=1, keepdims=True)
 
 
+def unknown_couplings(dataset: Dataset) -> Bool[np.ndarray, " frame"]:
+    """Frames in which couplings are missing or not finite; a single state has none to miss."""
+    if len(dataset.states) < 2:
+        return np.zeros(len(dataset), dtype=bool)
+    if not dataset.has_coupling:
+        return np.ones(len(dataset), dtype=bool)
+    name = "interstate_coupling" if "interstate_coupling" in dataset else "nonadiabatic_coupling"
+    return np.asarray(~_finite_frames(dataset[name]))
+
+
 def describe_frames(frames: Int[np.ndarray, " fault"]) -> str:
     """``", frames 3, 7, 9 and 12 more"``; empty for none."""
     if not frames.size:
@@ -236,7 +246,8 @@ def _zero_forces(dataset: Dataset) -> list[Fault]:
 
 
 def _ascending(dataset: Dataset) -> list[Fault]:
-    bad = _any_state(np.diff(dataset["energies"], axis=1) < 0)
+    energies = dataset["energies"]
+    bad = _any_state(energies[:, 1:] < energies[:, :-1])  # false where one is NaN
     if not bad.any():
         return []
     return [
@@ -346,10 +357,10 @@ def _couplings(dataset: Dataset) -> list[Fault]:
                 "hartree/bohr) with the axes [frame, pair, atom, 3]",
             )
         ]
-    name = "interstate_coupling" if "interstate_coupling" in dataset else "nonadiabatic_coupling"
-    bad = ~_finite_frames(dataset[name])
+    bad = unknown_couplings(dataset)
     if not bad.any():
         return []
+    name = "interstate_coupling" if "interstate_coupling" in dataset else "nonadiabatic_coupling"
     return [
         _fault(
             name,

@@ -123,6 +123,7 @@ class Inspection:
         }
 
 
+@np.errstate(invalid="ignore")  # ∞ − ∞ is NaN, and told as such
 def inspect_dataset(dataset: Dataset) -> Inspection:
     """Summarise and check a dataset.
 
@@ -135,7 +136,7 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
     -------
     Inspection
         Counts, ranges, histograms, faults and suspicions. Forces known for some states only are a
-        suspicion here, though training refuses them.
+        suspicion here.
     """
     return Inspection(
         dataset=dataset,

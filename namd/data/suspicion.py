@@ -3,6 +3,7 @@
 What is searched for, and why:
 
 * forces, couplings unknown in some frames; an atom far from all others
+* gaps wider than any between the states of photochemistry: energies in another unit
 * *outliers* in energy, force and coupling by the robust score (x − median)/(1.4826 MAD), which a
   few bad frames cannot hide by widening the spread; couplings by their logarithm, since they
   legitimately span decades
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from namd.data.checks import unknown_forces
+from namd.data.checks import unknown_couplings, unknown_forces
 from namd.data.dataset import Dataset
 from namd.data.distances import nearest_neighbours
 from namd.data.repeats import repeated_frames
@@ -34,6 +35,8 @@ LONGEST_STEP = 1.01 / FS_PER_ATOMIC_TIME
 """Frames further apart in time (1.01 fs, in ħ/Hartree) are not compared by the trapezoid."""
 LARGEST_JUMP = 0.05 / EV_PER_HARTREE
 """Energy that forces may leave unexplained between two neighbouring frames (0.05 eV)."""
+WIDEST_GAP = 30.0 / EV_PER_HARTREE
+"""Between neighbouring states (30 eV, in Hartree); energies in eV read as Hartree reach it."""
 _SAME_EIGENVALUE = 1e-3 / EV_PER_HARTREE
 
 
@@ -72,6 +75,7 @@ def find_suspicions(dataset: Dataset) -> list[Suspicion]:
     return [
         *_unknown(dataset),
         *_far_atoms(dataset),
+        *_wide_gaps(dataset),
         *_outliers(dataset),
         *_jumps(dataset),
         *_repeats(dataset),
@@ -136,13 +140,11 @@ def _unknown(dataset: Dataset) -> list[Suspicion]:
     found = []
     unknown = unknown_forces(dataset)
     for state, label in enumerate(dataset.states.labels):
-        message = f"the force of {label} is unknown: training refuses such frames"
+        message = f"the force of {label} is unknown: training learns from the others"
         found += _hits("forces", message, unknown[:, state])
-    coupling = dataset.interstate_coupling_or_none
-    if coupling is not None:
-        missing = ~np.isfinite(coupling.reshape(len(dataset), -1)).all(axis=1)
+    if dataset.has_coupling:
         message = "the coupling is unknown: training refuses such frames"
-        found += _hits("coupling", message, missing)
+        found += _hits("coupling", message, unknown_couplings(dataset))
     elif len(dataset.states) > 1:
         nowhere = np.zeros(0, dtype=np.int64)
         message = "there are no couplings between the states"
@@ -156,6 +158,11 @@ def _far_atoms(dataset: Dataset) -> list[Suspicion]:
     distance, _ = nearest_neighbours(dataset["positions"])
     message = "an atom is more than 3 Å from every other"
     return _hits("positions", message, distance > FAR_ATOM)
+
+
+def _wide_gaps(dataset: Dataset) -> list[Suspicion]:
+    message = "states are more than 30 eV apart: are the energies in Hartree?"
+    return _hits("energies", message, np.diff(dataset["energies"], axis=1) > WIDEST_GAP)
 
 
 def _outliers(dataset: Dataset) -> list[Suspicion]:

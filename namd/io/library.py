@@ -94,6 +94,20 @@ def find_file(name: str, *, base: Path | None = None) -> Path:
     )
 
 
+def in_library(path: Path) -> Path:
+    """Take ``path`` itself or, where nothing is there, the file of that name in the library.
+
+    Examples
+    --------
+    >>> in_library(Path("models/stilbene-ssr/train.yaml")).name
+    'train.yaml'
+    """
+    if path.exists() or path.is_absolute():
+        return path
+    shelves = (root / path for root in library_roots())
+    return next((file for file in shelves if file.is_file()), path)
+
+
 def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
     path = Path(name).expanduser()
     if path.is_absolute():

@@ -59,7 +59,7 @@ def test_three_real_states(capsys):
     assert [pair["pair"] for pair in report["pairs"]] == ["S0–S1", "S0–S2", "S1–S2"]
     assert report["charge"] == 1
     warnings = [warning["message"] for warning in report["warnings"]]
-    assert "the force of S0 is unknown: training refuses such frames" in warnings
+    assert "the force of S0 is unknown: training learns from the others" in warnings
 
 
 def test_report_for_people(capsys):
@@ -96,6 +96,23 @@ def test_convert_sharc_with_thinning(tmp_path, capsys):
     assert "not overwritten" in capsys.readouterr().err
     assert run([*arguments, "--force"]) == 0
     assert len(read_dataset(out)) == 6
+
+
+@pytest.mark.parametrize("cut", [slice(None), slice(12, 13)])
+def test_convert_warns_of_couplings_that_training_will_miss(plain, tmp_path, capsys, cut):
+    with h5py.File(plain, "a") as file:
+        file["nonadiabatic_coupling"][cut] = np.nan
+    assert run(["data", "convert", str(plain), str(tmp_path / "out.h5")]) == 0
+    count = "1 frame " if cut.start else "30 frames "
+    assert f"in {count}the couplings are missing" in capsys.readouterr().err
+
+
+def test_a_file_of_the_library_needs_no_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = "models/stilbene-ssr/data/stilbene-ssr-thinned.h5"
+    assert inspect_json(capsys, shipped)[1]["formula"] == "C14H12"
+    assert run(["data", "convert", shipped, "out.h5", "--thin", "1200"]) == 0
+    assert "of 3500 frames" in capsys.readouterr().err
 
 
 def test_sharc_without_a_level_leaves_no_file(tmp_path, capsys):

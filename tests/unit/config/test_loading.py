@@ -85,6 +85,7 @@ def test_a_mistake_is_told_with_file_key_value_and_remedy(
     [
         ("name: a\nname: b", "given twice"),
         ("name: [a", "not valid YAML"),
+        ("name: {{name}}", "a key must be a word"),
         ("- a", "expected a mapping"),
         ("", "expected a mapping"),
     ],

@@ -81,6 +81,19 @@ def test_a_jump_is_found_in_its_state_and_frame(make_dataset):
     assert found[text] == [17]  # and back at 24, where another trajectory begins
 
 
+def test_energies_in_another_unit_are_told(make_dataset):
+    dataset = make_dataset(walks=0)
+    in_ev = dataset["energies"] * EV_PER_HARTREE
+    found = messages(make_dataset(walks=0, arrays={"energies": in_ev}))
+    assert found["states are more than 30 eV apart: are the energies in Hartree?"] == [0, 1, 2, 3]
+
+
+def test_infinite_energies_are_inspected_without_a_warning(make_dataset):
+    energies = make_dataset()["energies"].copy()
+    energies[3] = np.inf
+    assert not inspect_dataset(make_dataset(arrays={"energies": energies})).usable
+
+
 def test_an_outlier_is_found_where_a_plain_score_is_blinded(make_dataset):
     energies = make_dataset(walks=0, single=60)["energies"].copy()
     energies[[5, 9]] += 40.0

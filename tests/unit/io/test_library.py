@@ -6,7 +6,7 @@ import pytest
 
 from namd.errors import ConfigError, DataError, ModelError
 from namd.io import library
-from namd.io.library import find_file, find_model, find_run_config
+from namd.io.library import find_file, find_model, find_run_config, in_library
 
 
 @pytest.fixture
@@ -46,6 +46,19 @@ def test_a_path_wins_over_a_name_and_the_configurations_folder_over_all(
     (beside / "both").mkdir(parents=True)
     assert find_model("both", base=beside) == beside / "both"
     assert find_model(str(beside / "both")) == beside / "both"
+
+
+def test_a_file_of_the_library_is_taken_where_there_is_none_of_that_name(
+    shelves: tuple[Path, Path],
+) -> None:
+    checkout, _ = shelves
+    name = Path("trajectories/both.yaml")
+    assert in_library(name) == checkout / name
+    assert in_library(Path("trajectories")) == Path("trajectories")  # a file is wanted
+    assert in_library(Path("gone.yaml")) == Path("gone.yaml")
+    name.parent.mkdir()
+    name.write_text("mine")
+    assert in_library(name) == name
 
 
 def test_what_is_not_found_is_answered_with_what_there_is(shelves: tuple[Path, Path]) -> None:
