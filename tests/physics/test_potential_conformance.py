@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from namd.config.architecture import FusionArchitecture
 from namd.molecule import Molecule
+from namd.nn.model import DiabaticModel, ModelInformation
+from namd.potentials.network import NetworkPotential
 from namd.potentials.protocol import Potential
 from namd.potentials.tully import tully
 from namd.potentials.vibronic import linear_vibronic
@@ -31,6 +34,26 @@ def vibronic(*, states, diabats, atoms, seed):
     )
 
 
+def network(architecture):
+    """Random weights, in double precision: the tests compare with finite differences."""
+    information = ModelInformation(
+        name="random",
+        molecule=Molecule.from_numbers(np.array([8, 1, 1])),
+        states=StateSpace.singlets(3),
+        level_of_theory="none",
+        architecture=architecture,
+        diabats=4,
+    )
+    model = DiabaticModel(information, seed=4)
+    model.network.double()
+    model.scale.fill_(0.05)
+    model.shift.copy_(0.1 * torch.arange(4))
+    generator = torch.Generator().manual_seed(6)
+    noise = torch.randn(64, 3, 3, dtype=torch.float64, generator=generator)
+    model.network.calibrate(2.0 * torch.eye(3, dtype=torch.float64) + 0.3 * noise)
+    return NetworkPotential(model)
+
+
 POTENTIALS = {
     "tully-1": lambda: tully(1),
     "tully-2": lambda: tully(2),
@@ -38,6 +61,9 @@ POTENTIALS = {
     "one state": lambda: vibronic(states=1, diabats=1, atoms=2, seed=1),
     "three states": lambda: vibronic(states=3, diabats=3, atoms=2, seed=2),
     "two states of four diabats": lambda: vibronic(states=2, diabats=4, atoms=3, seed=3),
+    "fusion network": lambda: network(
+        FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=4.0)
+    ),
 }
 TRAJECTORIES = 9
 STEP = 1e-4
@@ -52,7 +78,10 @@ def make_potential(request) -> Potential:
 def make_positions(potential):
     generator = torch.Generator().manual_seed(5)
     shape = (TRAJECTORIES, len(potential.molecule), 3)
-    return 1.5 * torch.randn(shape, dtype=torch.float64, generator=generator)
+    positions = 1.5 * torch.randn(shape, dtype=torch.float64, generator=generator)
+    if potential.molecule.atomic_numbers.all():  # atoms, unlike model particles, keep apart
+        positions = 0.2 * positions + 2.0 * torch.eye(3, dtype=torch.float64)[: shape[1]]
+    return positions
 
 
 def states_of(potential, value):
