@@ -45,7 +45,7 @@ def evaluate(
     from namd.data.checks import check_dataset
     from namd.data.reading import read_dataset
     from namd.errors import ConfigError
-    from namd.io.library import find_model
+    from namd.io.library import find_model, in_library
     from namd.nn.model_folder import load_model
     from namd.train.card import error_headings, error_rows
     from namd.train.evaluation import compare, require_fit
@@ -55,6 +55,7 @@ def evaluate(
     if figure is not None:
         check_figure_path(figure)
     network = load_model(find_model(model))
+    data = in_library(data)
     dataset = read_dataset(data)
     check_dataset(dataset, path=data, require_coupling=False, require_forces=False)
     require_fit(network, dataset, where=str(data))

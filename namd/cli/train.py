@@ -44,9 +44,11 @@ def train(
     from namd.config.training import TrainingConfig
     from namd.dynamics.stopping import stop_on_signals
     from namd.errors import ResumableStop
+    from namd.io.library import in_library
     from namd.io.run_folder import RunFolder, locked
     from namd.train import pipeline
 
+    config = in_library(config)
     settings = load_config(config, TrainingConfig, overrides)
     job = pipeline.prepare(settings, base=config.parent)
     summary = job.summary
