@@ -34,7 +34,8 @@ from namd.io.run_folder import (
     locked,
     open_run_folder,
 )
-from namd.potentials.from_config import choose_device, make_potential
+from namd.nn.device import choose_device
+from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
 from namd.sampling.initial_conditions import make_initial_conditions
 

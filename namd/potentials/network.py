@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from namd.errors import ConfigError
 from namd.molecule import Molecule
+from namd.nn.device import choose_device
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
 from namd.potentials.diabatic import pick_state
@@ -166,12 +166,7 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
     ConfigError
         If there is no such device.
     """
-    target = "cuda" if device == "auto" and torch.cuda.is_available() else device
-    target = "cpu" if target == "auto" else target
-    if target.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(
-            "this machine has no CUDA device", where=f"device = {device}", hint="use cpu or auto"
-        )
+    target = choose_device(device)
     header, _ = read_header(folder)
     model = load_model(folder).to(target)
     size = _CPU_SLICE if target == "cpu" else None

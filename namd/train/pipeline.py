@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from namd.config.loading import differing_keys, resolved_config
@@ -20,6 +19,7 @@ from namd.data.splits import split_groups
 from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_text
 from namd.io.library import find_file
+from namd.nn.device import choose_device
 from namd.nn.factory import parameter_count
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import save_model
@@ -147,23 +147,6 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         test=test,
         numberings=numberings,
     )
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a configuration's ``auto | cpu | cuda``.
-
-    Raises
-    ------
-    ConfigError
-        If CUDA is asked for and not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(
-            "this machine has no CUDA device", where=f"device = {name}", hint="use cpu or auto"
-        )
-    return torch.device(name)
 
 
 def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:

@@ -193,7 +193,7 @@ def test_what_cannot_be_loaded_is_refused(tmp_path):
     with pytest.raises(ModelError):
         load_network_potential(tmp_path)
     if not torch.cuda.is_available():
-        with pytest.raises(ConfigError, match="no CUDA device"):
+        with pytest.raises(ConfigError, match="device cannot be used"):
             load_network_potential(tmp_path, device="cuda")
 
 
