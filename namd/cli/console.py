@@ -15,7 +15,8 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd import __version__
-from namd.errors import NamdError
+from namd.errors import Interrupted, NamdError, ResumableStop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -121,6 +122,22 @@ def progress(*columns: Any) -> "Progress":
         TimeRemainingColumn(),
     )
     return Progress(*chosen, console=console, disable=not console.is_terminal, transient=True)
+
+
+@contextmanager
+def resumable(*command: str) -> Iterator[None]:
+    """Give a stop inside the block the command that goes on, ready to be pasted.
+
+    Parameters
+    ----------
+    command
+        Words after ``namd``, without ``--resume``.
+    """
+    try:
+        yield
+    except (Interrupted, ResumableStop) as stop:
+        stop.hint = f"{stop.hint}:\n  {shlex.join(('namd', *command, '--resume'))}"
+        raise
 
 
 def show_error(error: NamdError) -> None:

@@ -24,7 +24,7 @@ from namd.dynamics.ensemble_loop import run_ensemble
 from namd.dynamics.from_config import RunOptions, run_options
 from namd.dynamics.stopping import stop_on_signals
 from namd.errors import ConfigError, ModelError, ResumableStop
-from namd.io.atomic import write_text
+from namd.io.atomic import remove_leftovers, write_text
 from namd.io.ensemble_start import Header, read_start, write_start
 from namd.io.library import find_run_config
 from namd.io.run_folder import (
@@ -38,6 +38,9 @@ from namd.nn.device import choose_device
 from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
 from namd.sampling.initial_conditions import make_initial_conditions
+
+_NAMED = 8
+"""Keys named where two configurations differ in more."""
 
 
 def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume: bool) -> None:
@@ -61,6 +64,8 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
             "which run?", where="--resume", hint="give the folder of the run with --output"
         )
     target = output if output is not None else default_run_folder(path.stem)
+    command = ["run", "surface-hopping", name, "--output", str(target)]
+    command += [word for override in overrides for word in ("--set", override)]
     with stop_on_signals() as stop, _opened(target, resume=resume) as folder:
         header = read_start(folder) if resume else None
         if header is not None:
@@ -81,7 +86,7 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
             )
             state = _state(folder, header, potential, options, device=device)
             console.note(f"run folder  {folder.path}")
-            with show_progress() as report:
+            with console.resumable(*command), show_progress() as report:
                 run_ensemble(
                     folder,
                     state,
@@ -102,6 +107,8 @@ def _opened(target: Path, *, resume: bool) -> Iterator[RunFolder]:
     """Open the run folder under lock; a new one is removed if the run does not get to its start."""
     folder = open_run_folder(target) if resume else create_run_folder(target)
     with locked(folder):
+        for place in (folder.path, folder.parts):
+            remove_leftovers(place)
         try:
             yield folder
         finally:
@@ -117,8 +124,11 @@ def _refuse_changes(header: Header, config: RunConfig, *, where: str) -> None:
         if key not in WITHOUT_INFLUENCE
     ]
     if changed:
+        named = ", ".join(changed[:_NAMED])
+        if len(changed) > _NAMED:
+            named += f" and {len(changed) - _NAMED} more"
         raise ConfigError(
-            f"the configuration differs from that of the run in: {', '.join(changed)}",
+            f"the configuration differs from that of the run in: {named}",
             where=where,
             hint="give the same configuration and options, or start a new run",
         )

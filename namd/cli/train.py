@@ -44,6 +44,7 @@ def train(
     from namd.config.training import TrainingConfig
     from namd.dynamics.stopping import stop_on_signals
     from namd.errors import ResumableStop
+    from namd.io.atomic import remove_leftovers
     from namd.io.library import in_library
     from namd.io.run_folder import RunFolder, locked
     from namd.train import pipeline
@@ -65,14 +66,17 @@ def train(
         return
     folder = output if output is not None else Path("runs") / settings.name
     found = pipeline.open_folder(folder, settings, resume=resume)
-    with locked(RunFolder(folder)), stop_on_signals() as stop:
+    command = ["train", str(config), "--output", str(folder)]
+    command += [word for override in overrides for word in ("--set", override)]
+    with locked(RunFolder(folder)), stop_on_signals() as stop, console.resumable(*command):
+        remove_leftovers(folder)
         try:
             metrics = _with_progress(job, folder, resume=found, stop=stop)
         except OSError as error:
             raise ResumableStop(
                 f"the model folder cannot be written: {error.strerror}",
                 where=str(folder),
-                hint="make room; the same command with --resume goes on",
+                hint="make room, then go on with --resume",
             ) from error
     _show(metrics, folder)
 
@@ -115,7 +119,7 @@ def _with_progress(job: Any, folder: Path, *, resume: bool, stop: Any) -> dict[s
                 raise stop.error(
                     "training stopped; the checkpoint of the last finished epoch is kept",
                     where=str(folder),
-                    hint="the same command with --resume goes on",
+                    hint="go on with --resume",
                 )
 
         return pipeline.run(job, folder, resume=resume, report=report, advance=advance)

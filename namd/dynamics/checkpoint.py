@@ -91,7 +91,7 @@ def resume_checkpoint(folder: RunFolder, *, device: torch.device | str) -> Check
             found = _read(path.read_bytes(), where=str(path), device=device)
             check_parts(folder, found.digests)
         except (NamdError, OSError) as error:
-            reasons.append(str(error))
+            reasons.append(str(error))  # the same damaged block may spoil both
             continue
         discard_parts(folder, keep=len(found.digests))
         for later in folder.checkpoint_numbers():
@@ -100,9 +100,9 @@ def resume_checkpoint(folder: RunFolder, *, device: torch.device | str) -> Check
         return found
     if reasons:
         raise DataError(
-            f"no checkpoint can be used: {'; '.join(reasons)}",
+            f"no checkpoint can be used: {'; '.join(dict.fromkeys(reasons))}",
             where=str(folder.path),
-            hint="the blocks that are whole can still be analysed; start the run again elsewhere",
+            hint="bring the damaged file back, or start the run again in another folder",
         )
     discard_parts(folder, keep=0)
     return None

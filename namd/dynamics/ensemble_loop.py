@@ -138,7 +138,7 @@ def run_ensemble(
         raise request.error(
             f"stopped after step {run.step} of {rules.max_steps}; everything up to there is saved",
             where=str(folder.path),
-            hint="give the same command with --resume to go on",
+            hint="go on with --resume",
         )
     _complete(folder)
 
@@ -245,6 +245,5 @@ def _no_room(folder: RunFolder, error: OSError) -> ResumableStop:
     return ResumableStop(
         "the disk is full" if full else f"the run folder cannot be written: {error.strerror}",
         where=str(folder.path),
-        hint="make room, then give the same command with --resume: it goes on from the last "
-        "checkpoint",
+        hint="make room, then go on from the last checkpoint with --resume",
     )

@@ -48,6 +48,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote into ``folder``.
+
+    Only for a folder that no other process writes into.
+    """
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def _file_mask() -> int:
     """Read the process's umask, which can only be read by setting it."""
     mask = os.umask(0)
