@@ -5,6 +5,7 @@ Used once when a run is complete, and on the fly to look at one that still runs 
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ def snapshot(path: Path) -> Path:
 
     Returns
     -------
-    ``parts/snapshot.h5`` in the run folder, replaced at every call.
+    ``parts/snapshot.h5`` in the run folder or, where that cannot be written, a file among the
+    temporary ones; replaced at every call.
 
     Raises
     ------
@@ -41,16 +43,20 @@ def snapshot(path: Path) -> Path:
         If a block is damaged or the snapshot cannot be written.
     """
     folder = RunFolder(path)
-    target = folder.parts / SNAPSHOT
-    try:
-        assemble(folder, target)
-    except OSError as error:
-        raise DataError(
-            f"what the run has saved so far cannot be joined: {error.strerror}",
-            where=str(target),
-            hint="is the run folder writable and the disk not full?",
-        ) from error
-    return target
+    elsewhere = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    targets = (folder.parts / SNAPSHOT, Path(tempfile.gettempdir()) / f"namd-{elsewhere}.h5")
+    for target in targets:
+        try:
+            assemble(folder, target)
+        except OSError as error:
+            reason = error
+        else:
+            return target
+    raise DataError(
+        f"what the run has saved so far cannot be joined: {reason.strerror}",
+        where=str(path),
+        hint="make room in the run folder or in that for temporary files",
+    ) from reason
 
 
 def assemble(folder: RunFolder, target: Path) -> None:

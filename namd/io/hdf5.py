@@ -5,8 +5,6 @@ ways in which a file can be wrong (absent, empty, not HDF5, cut short, of anothe
 version, a dataset missing or in another unit) is one :class:`~namd.errors.DataError`.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import h5py
 import numpy as np
 
 from namd.errors import DataError
+from namd.io.atomic import write_bytes
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHUNK_BYTES = 1 << 18
@@ -53,9 +52,8 @@ def open_hdf5(path: Path | str) -> Iterator[h5py.File]:
 def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.File]:
     """Write an HDF5 file that appears whole or not at all.
 
-    The content goes to a temporary file in the same folder, is flushed to disk and then takes the
-    name ``path`` in one step (``os.replace``). If the block raises, nothing is left behind and an
-    older file of that name is untouched.
+    The content is built in memory and written as :func:`namd.io.atomic.write_bytes` does. If the
+    block raises, nothing is left behind and an older file of that name is untouched.
 
     Parameters
     ----------
@@ -77,24 +75,20 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
     path = Path(path)
     if not overwrite:
         refuse_existing(path)
-    temporary: Path | None = None
+    # Built in memory: HDF5 crashes the process if the disk fills up under an open file.
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
-        with h5py.File(temporary, "w") as file:
-            yield file
-        _publish(temporary, path)
+        write_bytes(path, image)
     except OSError as error:
         raise DataError(
-            f"the file could not be written: {error}",
+            f"the file could not be written: {error.strerror}",
             where=str(path),
             hint="is the folder writable and the disk not full?",
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path) -> None:
@@ -288,21 +282,3 @@ def _damaged(path: Path, error: OSError) -> DataError:
         where=str(path),
         hint="copy it again, or wait until its writer has closed it",
     )
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Flush ``temporary`` to disk and give it its final name, durably."""
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-    descriptor = os.open(temporary, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

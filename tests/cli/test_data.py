@@ -122,6 +122,21 @@ def test_sharc_without_a_level_leaves_no_file(tmp_path, capsys):
     assert not out.exists()
 
 
+def test_a_full_disk_is_one_message(plain, tmp_path):
+    script = (
+        "import resource, sys; from namd.cli.main import run; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); sys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, "data", "convert", str(plain), "out.h5"]
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 2
+    assert "could not be written: File too large" in done.stderr
+    assert not list(tmp_path.glob("*out.h5*"))
+
+
 def _nan(file):
     file["energies"][12, 1] = np.nan
 

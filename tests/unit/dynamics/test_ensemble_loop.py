@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,21 @@ def stop_at(step: int, number: int) -> tuple[StopRequest, Callable[[Progress], N
             request.signal = number
 
     return request, report
+
+
+def test_a_stopped_run_is_read_where_its_folder_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_folder(tmp_path / "run")
+    stop, report = stop_at(21, 2)
+    with pytest.raises(Interrupted):
+        go(folder, stop=stop, report=report)
+    (folder.parts / "snapshot.h5").mkdir()  # a folder in the way: even root cannot replace it
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ensemble = read_ensemble(folder.path)
+    assert ensemble.path.parent == tmp_path
+    assert ensemble.positions().shape == (TRAJECTORIES, 1, 3)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_stopped_and_resumed_twice_is_the_same(reference: RunFolder, tmp_path: Path) -> None:

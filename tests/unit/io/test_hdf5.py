@@ -120,7 +120,7 @@ def test_full_disk_is_a_data_error(path, monkeypatch):
     def no_space(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("namd.io.hdf5.os.fsync", no_space)
+    monkeypatch.setattr("namd.io.atomic.os.fsync", no_space)
     before = path.read_bytes()
     with pytest.raises(DataError, match="No space left"), create_hdf5(path, overwrite=True) as file:
         file["z"] = 1
