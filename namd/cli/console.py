@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd import __version__
-from namd.errors import Interrupted, NamdError, ResumableStop
+from namd.errors import ConfigError, Interrupted, NamdError, ResumableStop
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -37,13 +37,30 @@ def result(text: str = "") -> None:
 
     If its reader has gone (``namd … | head``) the rest is thrown away: what the command does goes
     on, and is not a failure.
+
+    Raises
+    ------
+    ConfigError
+        If stdout is a file that cannot be written.
     """
     try:
         click.echo(text)
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        raise ConfigError(
+            f"the result cannot be written: {error.strerror}",
+            where="standard output",
+            hint="make room, or send it elsewhere",
+        ) from error
+
+
+def _silence_stdout() -> None:
+    """Throw away what is still to be printed, so that no later flush fails on it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def result_json(value: Any) -> None:

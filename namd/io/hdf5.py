@@ -240,7 +240,11 @@ def check_format(file: h5py.File, *, name: str, version: int) -> int:
     where = str(file.filename)
     kind = read_attribute(file, "format")
     if kind != name:
-        raise DataError(f"this is a {kind} file, expected a {name} file", where=where)
+        raise DataError(
+            f"this is a {kind} file, expected a {name} file",
+            where=where,
+            hint="runs make ensembles, `namd data convert` makes datasets: check the path",
+        )
     found = read_attribute(file, "format_version")
     if not found.isdecimal() or not 1 <= int(found) <= version:
         raise DataError(

@@ -179,6 +179,29 @@ def test_main_leaves_with_the_code() -> None:
     assert left.value.code == 0
 
 
+SCHEMA = [sys.executable, "-c", "from namd.cli.main import main; main(['config', 'schema'])"]
+
+
+def test_a_reader_of_a_pipe_may_leave_early() -> None:
+    with subprocess.Popen(SCHEMA, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_result_that_finds_no_room_is_told() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(SCHEMA, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "Config error  standard output",
+        "  the result cannot be written: No space left on device.  Make room, or send it elsewhere",
+    ]
+
+
 def test_json_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         result_json({"x": float("nan")})
