@@ -2,8 +2,8 @@
 
     python examples/torsion_scan.py
 
-Prints E(S0), E(S1), the gap and the norm of the nonadiabatic coupling d_01 against the angle by which
-one half of the molecule is turned about the double bond.
+Prints E(S0), E(S1), the gap and the norm of the nonadiabatic coupling d_01 against the angle by
+which one half of the molecule is turned about the double bond.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ def main() -> None:
     energies = (surfaces.energies - surfaces.energies[0, 0]).numpy() * EV_PER_HARTREE
     gaps = surfaces.energies.diff(dim=1)[:, :, None, None]
     coupling = (surfaces.interstate_coupling / gaps).flatten(1).norm(dim=1) / ANGSTROM_PER_BOHR
-    print("turn/°  E(S0)/eV  E(S1)/eV  gap/eV  |d01|·Å")
+    print("turn/°  E(S0)/eV  E(S1)/eV  gap/eV  |d01| Å")
     for angle, (lower, upper), d in zip(ANGLES, energies, coupling.tolist(), strict=True):
         print(f"{angle:6d}  {lower:8.3f}  {upper:8.3f}  {upper - lower:6.3f}  {d:7.3f}")
 

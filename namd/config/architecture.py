@@ -23,6 +23,12 @@ class FusionArchitecture(Section):
     radial: int = Field(6, ge=1, le=32, description="learned radial functions")
     cutoff_angstrom: float = Field(6.0, gt=0.5, le=50, description="smooth cut-off r_c, Å")
     hidden: int = Field(64, ge=4, le=1024, description="width of the readout perceptrons")
+    offdiagonal_limit_ev: float = Field(
+        1.0,
+        gt=0,
+        description="off-diagonal elements of W are bounded by this, smoothly (tanh), eV: a few "
+        "times what the training data need, so that none can blow up where there were no data",
+    )
     site_labels: Literal["none", "offdiagonal", "all"] = Field(
         "offdiagonal", description="per-atom labels in the readout of W: see namd.nn.readout"
     )

@@ -76,6 +76,7 @@ class FusionNetwork(DiabaticNetwork):
             diabats=diabats,
             atoms=atoms,
             labels=a.site_labels,
+            offdiagonal_limit=a.offdiagonal_limit_ev,
         )
 
     @torch.no_grad()

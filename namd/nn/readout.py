@@ -51,16 +51,30 @@ class AtomicSum(nn.Module):
 
 
 class QuasiDiabaticReadout(nn.Module):
-    """W, symmetric [molecule, diabat, diabat], dimensionless, from atomic invariants."""
+    """W, symmetric [molecule, diabat, diabat], in units of the model's scale (1 eV).
+
+    Off-diagonal elements are L tanh(w/L) of their atomic sums w. The invariants are polynomials of
+    high degree; where a trajectory leaves the training data a sum of them can grow without limit,
+    and with it the gap and the force. The limit L, a few times the largest element the data need,
+    leaves the elements inside the data as they are.
+    """
 
     upper_row: Tensor
     upper_column: Tensor
 
     def __init__(
-        self, *, inputs: int, hidden: int, diabats: int, atoms: int, labels: SiteLabels
+        self,
+        *,
+        inputs: int,
+        hidden: int,
+        diabats: int,
+        atoms: int,
+        labels: SiteLabels,
+        offdiagonal_limit: float,
     ) -> None:
         super().__init__()
         self.diabats = diabats
+        self.limit = offdiagonal_limit
         self.diagonal = AtomicSum(
             inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
         )
@@ -80,5 +94,6 @@ class QuasiDiabaticReadout(nn.Module):
         if self.diabats == 1:
             return matrix
         upper = torch.zeros_like(matrix)
-        upper[:, self.upper_row, self.upper_column] = self.offdiagonal(invariants)
+        elements = self.limit * torch.tanh(self.offdiagonal(invariants) / self.limit)
+        upper[:, self.upper_row, self.upper_column] = elements
         return matrix + upper + upper.mT

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from namd.nn.adiabatic import adiabatic, matrix_gradient
 from namd.nn.model import DiabaticModel
+from namd.nn.readout import QuasiDiabaticReadout
 from tests.unit.nn.conftest import geometries, make_model
 
 TOLERANCE = 1e-10
@@ -110,3 +111,19 @@ def test_gauge_changes_only_signs_of_couplings(model: DiabaticModel) -> None:
     torch.testing.assert_close(
         one.interstate_coupling.abs(), other.interstate_coupling.abs(), rtol=0, atol=TOLERANCE
     )
+
+
+def test_off_diagonal_elements_are_bounded_and_untouched_when_small() -> None:
+    limit, states = 0.5, 3
+    readout = QuasiDiabaticReadout(
+        inputs=4, hidden=8, diabats=states, atoms=2, labels="none", offdiagonal_limit=limit
+    )
+    huge = 1e6 * torch.ones(1, 2, 4)
+    free = readout.offdiagonal(huge)
+    assert free.abs().max() > 10 * limit
+    off = readout(huge) - torch.diag_embed(readout(huge).diagonal(dim1=1, dim2=2))
+    assert off.abs().max() <= limit
+    small = 1e-3 * torch.ones(1, 2, 4)
+    readout.offdiagonal.outer.data *= 1e-3
+    first, second = torch.triu_indices(states, states, offset=1)
+    torch.testing.assert_close(readout(small)[:, first, second], readout.offdiagonal(small))
