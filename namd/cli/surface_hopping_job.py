@@ -138,8 +138,6 @@ def _begin(
     folder: RunFolder, config: RunConfig, potential: Potential, *, source: Path, device: str
 ) -> Header:
     """Make the initial conditions and write the head of the run."""
-    if config.analysis is not None:
-        check_atoms(config.analysis, len(potential.molecule), where=f"{source}  analysis")
     made = make_initial_conditions(
         config.initial_conditions,
         potential,
@@ -149,6 +147,9 @@ def _begin(
         cache=folder.hessian,
         device=device,
     )
+    # After the geometry: where the model is of another molecule, that is what is to be said.
+    if config.analysis is not None:
+        check_atoms(config.analysis, len(potential.molecule), where=f"{source}  analysis")
     for line in made.notes:
         console.note(line)
     options = run_options(config, potential.molecule, reference=made.reference, device=device)

@@ -21,7 +21,6 @@ from namd.units import ANGSTROM_PER_BOHR
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 CLOSEST_FRACTION = 0.5
 """Two atoms closer than this times the sum of their covalent radii lie on top of each other."""
-_UNITS_HINT = "check the geometry and its units (HDF5: Bohr, other files: Å)"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,7 +148,11 @@ def check_molecule(numbers: Int[np.ndarray, " atom"], molecule: Molecule, *, whe
 
 
 def check_distances(
-    positions: Float[np.ndarray, "traj atom 3"], molecule: Molecule, *, where: str
+    positions: Float[np.ndarray, "traj atom 3"],
+    molecule: Molecule,
+    *,
+    where: str,
+    hint: str = "check the geometry and its units (HDF5: Bohr, other files: Å)",
 ) -> None:
     """Refuse geometries that are not finite, have two atoms on top of each other, or no bonds.
 
@@ -184,9 +187,9 @@ def check_distances(
                 f"atoms {i} ({molecule.symbols[i]}) and {j} ({molecule.symbols[j]}) are "
                 f"{distance[k] * ANGSTROM_PER_BOHR:.3f} Å apart, on top of each other",
                 where=place(row),
-                hint=_UNITS_HINT,
+                hint=hint,
             )
-    _check_bonds(positions, radii, place=place)
+    _check_bonds(positions, radii, place=place, hint=hint)
 
 
 def _check_bonds(
@@ -194,6 +197,7 @@ def _check_bonds(
     radii: Float[np.ndarray, " atom"],
     *,
     place: Callable[[int], str],
+    hint: str,
 ) -> None:
     """Refuse geometries whose bonds are drawn out as a whole, as by a wrong unit."""
     if len(radii) < 3:
@@ -205,5 +209,5 @@ def _check_bonds(
         raise DataError(
             f"bonds have {ratio[row]:.2f} times their usual length",
             where=place(row),
-            hint=_UNITS_HINT,
+            hint=hint,
         )

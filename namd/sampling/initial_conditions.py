@@ -134,7 +134,12 @@ def _wigner(
     positions, velocities = wigner_sample(
         modes, identity, temperature_k=config.temperature_k, low_modes=low, seed=seed
     )
-    check_distances(positions, potential.molecule, where="Wigner sample")
+    check_distances(
+        positions,
+        potential.molecule,
+        where="Wigner sample",
+        hint="lower the temperature, or freeze soft modes with low_modes.below_inverse_cm",
+    )
     soft = modes.wavenumbers[is_soft(modes, low)]
     treated = {"freeze": "frozen", "classical": "sampled classically"}[low.treatment]
     count, lowest, highest = len(modes.wavenumbers), modes.wavenumbers[0], modes.wavenumbers[-1]

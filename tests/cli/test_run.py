@@ -163,6 +163,18 @@ def test_what_cannot_be_run_is_refused_and_leaves_nothing_behind(
     assert not (tmp_path / "run").exists()
 
 
+def test_another_molecule_is_told_before_its_classes(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A configuration made for stilbene, with a potential of one particle."""
+    other = ("--set", "potential={tully: sac}")
+    assert hop("stilbene-smoke", "--output", str(tmp_path / "run"), *other) == 3
+    assert "the geometry has 26 atoms, the model was made for 1" in capsys.readouterr().err
+    wrong = "analysis.coordinates=[{kind: position, name: x, atom: 1, axis: x}]"
+    assert hop("tully-1", "--output", str(tmp_path / "run"), "--set", wrong) == 2
+    assert "expected distinct atom numbers from 0 to 0" in capsys.readouterr().err
+
+
 def test_unknown_configurations_and_resuming_nowhere_are_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

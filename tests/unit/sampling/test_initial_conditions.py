@@ -170,6 +170,14 @@ def test_a_hessian_that_does_not_fit_is_told_with_its_file(tmp_path: Path) -> No
     assert caught.value.where == f"{tmp_path / 'minimum.h5'}, water  hessian"
 
 
+def test_a_sample_too_hot_to_be_harmonic_is_told(tmp_path: Path) -> None:
+    write_geometry(tmp_path / "minimum.h5")
+    with pytest.raises(DataError, match="on top of each other") as caught:
+        made(tmp_path, trajectories=50, **wigner(hessian="model", temperature_k=1e5))
+    assert str(caught.value.where).startswith("Wigner sample, trajectory ")
+    assert "temperature" in (caught.value.hint or "")
+
+
 def test_missing_files_and_groups_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         made(tmp_path, **wigner())
