@@ -191,7 +191,9 @@ def save_figure(figure: Figure, path: Path) -> None:
         write_bytes(path, buffer.getvalue())
     except OSError as error:
         raise ConfigError(
-            f"the figure could not be written: {error.strerror}", where=f"--figure {path}"
+            f"the figure could not be written: {error.strerror}",
+            where=f"--figure {path}",
+            hint="is the folder writable and the disk not full?",
         ) from error
 
 

@@ -90,7 +90,7 @@ def load_model(folder: Path) -> DiabaticModel:
         model.load_state_dict(tensors)
     except (RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError(
-            f"the weights do not fit the architecture: {str(error).splitlines()[0]}",
+            f"the weights do not fit the architecture: {str(error).splitlines()[-1].strip()}",
             where=str(path),
             hint="was model.json edited? train again or copy the folder again",
         ) from None
@@ -131,11 +131,22 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
         _require_sense(header, information)
     except (KeyError, TypeError, ValueError, ValidationError, NamdError) as error:
         raise ModelError(
-            f"the header is damaged: {str(error).splitlines()[0]}",
+            f"the header is damaged: {_reason(error)}",
             where=str(folder / HEADER_FILE),
             hint="was it edited? copy the model folder again",
         ) from None
     return header, information
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a header, in one line that names the entry."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        entry = ".".join(str(part) for part in ("architecture", *first["loc"][1:]))
+        return f"{entry}: {first['msg']}"
+    return str(error).splitlines()[0]
 
 
 def _require_sense(header: dict[str, Any], information: ModelInformation) -> None:

@@ -136,6 +136,15 @@ def test_a_damaged_header_is_refused(folder: Path, changes: dict[str, object]) -
     assert "the header is damaged" in refusal(folder).message
 
 
+def test_a_damaged_header_is_told_by_its_entry(folder: Path) -> None:
+    header = json.loads((folder / HEADER_FILE).read_text())
+    del header["states"]
+    (folder / HEADER_FILE).write_text(json.dumps(header))
+    assert refusal(folder).message == "the header is damaged: 'states' is missing"
+    edit(folder, architecture={"kind": "perceptron", "hidden": -1, "layers": 2})
+    assert "architecture.hidden: Input should be greater" in refusal(folder).message
+
+
 @pytest.mark.parametrize(
     "changes",
     [
