@@ -41,6 +41,7 @@ from namd.dynamics.stopping import StopRequest
 from namd.errors import ResumableStop
 from namd.io.ensemble_start import Header, write_start
 from namd.io.run_folder import RunFolder, create_run_folder
+from namd.nn.parallel import use_threads
 
 _COMPARED = ("positions", "velocities", "amplitudes", "active_state", "status", "force", "energies")
 _HOP_COLUMNS = ("step", "from_state", "to_state", "accepted", "gap", "kinetic_energy", "positions")
@@ -58,7 +59,7 @@ class Outcome:
 
 def main() -> None:
     options = parse()
-    threads = measuring.use_threads(options.threads)
+    threads = use_threads(options.threads)
     about = measuring.machine(threads=threads)
     job = make_job(trajectories=options.trajectories, model="stilbene-ssr")
     batch = near_the_crossing(job)
@@ -73,7 +74,7 @@ def main() -> None:
         "stopped and resumed": run(job, batch, steps=steps, batch_size=64, stop_at=steps // 2),
     }
     other = 1 if threads > 1 else 2
-    measuring.use_threads(other)
+    use_threads(other)
     cases[f"threads {other}"] = run(job, batch, steps=steps, batch_size=_REFERENCE_BATCH)
     accepted = reference.hops["accepted"]
     parked = int((reference.batch.status == Status.PARKED).sum())
@@ -103,7 +104,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--trajectories", type=int, default=70)
     parser.add_argument("--steps", type=int, default=40, help="of 0.5 fs; a multiple of 10 [40]")
     parser.add_argument("--single", type=int, default=4, help="trajectories run one by one [4]")
-    parser.add_argument("--threads", type=int, help="threads (default: what PyTorch takes)")
+    parser.add_argument("--threads", type=int, help="threads (default: the cores there are)")
     options = parser.parse_args()
     if options.steps % (2 * _FRAME_STEPS):
         parser.error("--steps must be a multiple of 10: half-way is a saved frame")

@@ -33,17 +33,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def use_threads(threads: int | None) -> int:
-    """Let PyTorch and the compiled loops use so many threads (None: as they come)."""
-    import numba  # noqa: PLC0415  (seconds; some benchmarks need neither)
-    import torch  # noqa: PLC0415
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    return int(torch.get_num_threads())
-
-
 def machine(*, threads: int | None = None) -> dict[str, Any]:
     """Versions and machine, at the start of a benchmark."""
     return {

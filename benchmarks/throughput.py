@@ -36,6 +36,7 @@ from namd.dynamics.batch import TrajectoryBatch
 from namd.dynamics.options import StepOptions
 from namd.dynamics.step import step
 from namd.nn.model_folder import load_model
+from namd.nn.parallel import use_threads
 from namd.potentials.protocol import Potential
 from namd.train import pipeline, trainer
 from namd.train.log import EpochReport
@@ -46,13 +47,13 @@ _WARM_STEPS = 3
 def main() -> None:
     parser = measuring.parser(__doc__)
     parser.add_argument("--model", default="stilbene-ssr", help="model folder or name in the zoo")
-    parser.add_argument("--threads", type=int, help="threads (default: what PyTorch takes)")
+    parser.add_argument("--threads", type=int, help="threads (default: the cores there are)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 32, 64, 256])
     parser.add_argument("--repeats", type=int, default=5, help="stretches of steps [5]")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of a stretch, s [4]")
     parser.add_argument("--training-frames", type=int, default=320, help="per epoch; 0: none [320]")
     options = parser.parse_args()
-    threads = measuring.use_threads(options.threads)
+    threads = use_threads(options.threads)
     about = measuring.machine(threads=threads)
     job = make_job(trajectories=max(options.batch), model=options.model)
     control = AllDerivatives(load_model(job.model_folder), inner=job.potential)

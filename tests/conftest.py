@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from scipy import constants
 
+from namd.nn.parallel import use_threads
+
 FS = 1e15 * constants.physical_constants["atomic unit of time"][0]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_in_an_operation() -> None:
+    """As the command line has it: on a busy machine a second thread in each loop only waits."""
+    use_threads()
 
 
 def _write_ensemble(

@@ -47,6 +47,7 @@ def evaluate(
     from namd.errors import ConfigError
     from namd.io.library import find_model, in_library
     from namd.nn.model_folder import load_model
+    from namd.nn.parallel import use_threads
     from namd.train.card import error_headings, error_rows
     from namd.train.evaluation import compare, require_fit
     from namd.train.figures import parity_figure
@@ -54,6 +55,7 @@ def evaluate(
 
     if figure is not None:
         check_figure_path(figure)
+    use_threads()
     network = load_model(find_model(model))
     data = in_library(data)
     dataset = read_dataset(data)

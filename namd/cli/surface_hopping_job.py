@@ -35,6 +35,7 @@ from namd.io.run_folder import (
     open_run_folder,
 )
 from namd.nn.device import choose_device
+from namd.nn.parallel import use_threads
 from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
 from namd.sampling.initial_conditions import make_initial_conditions
@@ -71,6 +72,7 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
         if header is not None:
             _refuse_changes(header, config, where=str(folder.path))
         if not folder.ensemble.exists():
+            use_threads()
             device = choose_device(config.device)
             potential = make_potential(config.potential, base=path.parent, device=device)
             if header is None:

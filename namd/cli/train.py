@@ -47,8 +47,10 @@ def train(
     from namd.io.atomic import remove_leftovers
     from namd.io.library import in_library
     from namd.io.run_folder import RunFolder, locked
+    from namd.nn.parallel import use_threads
     from namd.train import pipeline
 
+    use_threads()
     config = in_library(config)
     settings = load_config(config, TrainingConfig, overrides)
     job = pipeline.prepare(settings, base=config.parent)

@@ -62,13 +62,13 @@ class FusionNetwork(DiabaticNetwork):
         self.first = FusionBlock(
             leg_l=[a.l_max] * legs,
             internal_l=a.l_max,
-            output_l=a.message_l,
+            output_l=a.message_l if a.message_layers else None,
             channels=a.channels,
         )
         scalars = legs * a.channels
         self.layers = nn.ModuleList()
-        for _ in range(a.message_layers):
-            self.layers.append(_MessageLayer(a, atoms=atoms))
+        for remaining in reversed(range(a.message_layers)):
+            self.layers.append(_MessageLayer(a, atoms=atoms, last=remaining == 0))
             scalars += 4 * a.channels
         self.readout = QuasiDiabaticReadout(
             inputs=scalars,
@@ -104,7 +104,7 @@ class FusionNetwork(DiabaticNetwork):
 class _MessageLayer(nn.Module):
     """One round of messages and its fusion block ((M₁ ⊗ h) ⊗ A) ⊗ M₂."""
 
-    def __init__(self, architecture: FusionArchitecture, *, atoms: int) -> None:
+    def __init__(self, architecture: FusionArchitecture, *, atoms: int, last: bool) -> None:
         super().__init__()
         a = architecture
         self.message = Message(
@@ -119,18 +119,20 @@ class _MessageLayer(nn.Module):
         self.fusion = FusionBlock(
             leg_l=[a.l_max, a.message_l, a.l_max, a.l_max],
             internal_l=a.l_max,
-            output_l=a.message_l,
+            output_l=None if last else a.message_l,
             channels=a.channels,
         )
-        self.skip = ChannelMix(l_max=a.message_l, inputs=a.channels, outputs=a.channels)
+        self.skip = (
+            None if last else ChannelMix(l_max=a.message_l, inputs=a.channels, outputs=a.channels)
+        )
 
     def forward(
         self,
         pairs: Float[Tensor, "molecule atom component atom radial"],
         feature: Float[Tensor, "low node channel"],
         density: Float[Tensor, "component node channel"],
-    ) -> tuple[Float[Tensor, "low node channel"], Float[Tensor, "node scalar"]]:
-        """Updated feature and the invariants of this layer."""
+    ) -> tuple[Float[Tensor, "low node channel"] | None, Float[Tensor, "node scalar"]]:
+        """Updated feature, None after the last layer, and the invariants of this layer."""
         first, second = torch.chunk(self.legs(self.message(pairs, feature)), 2, dim=-1)
         update, scalars = self.fusion([first, feature, density, second.contiguous()])
-        return update + self.skip(feature), scalars
+        return None if self.skip is None else update + self.skip(feature), scalars

@@ -5,8 +5,9 @@ with the symmetrised u_i u_jᵀ; neither needs ∇W as a whole. Whatever the num
 costs one forward and one backward pass; couplings are asked for only by trajectories that try to
 hop.
 
-On the CPU geometries are evaluated in slices of a fixed number (the last one padded): they stay in
-cache, and the arithmetic of one trajectory does not depend on how many others there are.
+On the CPU geometries are evaluated in slices of a fixed number (the last one padded), each by one
+thread: they stay in cache, and the arithmetic of one trajectory does not depend on how many others
+there are.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from namd.molecule import Molecule
 from namd.nn.device import choose_device
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
+from namd.nn.parallel import side_by_side
 from namd.potentials.diabatic import pick_state
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Surfaces
@@ -27,8 +29,8 @@ from namd.states import StateSpace
 
 _CPU_SLICE = 16
 
-Cotangent = Callable[[Float64[Tensor, "row diabat diabat"], slice], Tensor]
-"""From W of a slice to the cotangent its vjp is taken with."""
+Cotangent = Callable[[Float64[Tensor, "row diabat diabat"], slice], tuple[Tensor, ...]]
+"""From W of a slice to the cotangent its vjp is taken with, and what else is to be kept."""
 
 
 class NetworkPotential:
@@ -75,22 +77,18 @@ class NetworkPotential:
         self, positions: Float64[Tensor, "traj atom 3"], active_state: Int64[Tensor, " traj"]
     ) -> Surfaces:
         """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
-        parts: list[tuple[Tensor, Tensor]] = []
 
-        def active(matrix: Tensor, rows: slice) -> Tensor:
+        def active(matrix: Tensor, rows: slice) -> tuple[Tensor, ...]:
             energies, vectors = symmetric_eigen(matrix)
-            parts.append((energies, vectors))
             column = pick_state(vectors, _padded(active_state[rows], len(matrix)))
-            return column[:, :, None] * column[:, None, :]
+            return column[:, :, None] * column[:, None, :], energies, vectors
 
-        matrix, gradient = self._vjp(positions, active)
-        kept, number = len(self.states), len(positions)
-        energies = torch.cat([e for e, _ in parts])[:number, :kept]
-        vectors = torch.cat([v for _, v in parts])[:number, :, :kept]
+        matrix, gradient, energies, vectors = self._vjp(positions, active)
+        kept = len(self.states)
         return Surfaces(
-            energies=energies.contiguous(),
+            energies=energies[:, :kept].contiguous(),
             force=-gradient,
-            eigenvectors=vectors.contiguous(),
+            eigenvectors=vectors[:, :, :kept].contiguous(),
             diabatic_hamiltonian=matrix,
         )
 
@@ -108,39 +106,38 @@ class NetworkPotential:
     ) -> Float64[Tensor, "traj atom 3"]:
         """h_ij of one chosen pair per trajectory, Hartree/Bohr; for i = j it is ∇E_i."""
 
-        def pair(matrix: Tensor, rows: slice) -> Tensor:
+        def pair(matrix: Tensor, rows: slice) -> tuple[Tensor, ...]:
             _, vectors = symmetric_eigen(matrix)
             left = pick_state(vectors, _padded(first[rows], len(matrix)))
             right = pick_state(vectors, _padded(second[rows], len(matrix)))
             outer = left[:, :, None] * right[:, None, :]
-            return 0.5 * (outer + outer.mT)
+            return (0.5 * (outer + outer.mT),)
 
+        if len(positions) == 0:
+            return torch.zeros_like(positions)
         return self._vjp(positions, pair)[1]
 
-    def _vjp(
-        self, positions: Tensor, cotangent: Cotangent
-    ) -> tuple[Float64[Tensor, "traj diabat diabat"], Float64[Tensor, "traj atom 3"]]:
-        """W and Σ_kl C_kl ∇W_kl, slice by slice."""
+    def _vjp(self, positions: Tensor, cotangent: Cotangent) -> tuple[Tensor, ...]:
+        """W, Σ_kl C_kl ∇W_kl and what the cotangent's maker keeps, slice by slice."""
         model = self._model
         number = len(positions)
-        if number == 0:
-            diabats = model.information.diabats
-            return positions.new_zeros(0, diabats, diabats), torch.zeros_like(positions)
         # Positions relative to the centroid: float32 loses nothing to a drift of the molecule.
         centred = positions - positions.mean(dim=1, keepdim=True)
         size = self._slice_size or number
-        matrices, gradients = [], []
-        for start in range(0, number, size):
+
+        def evaluate(start: int) -> tuple[Tensor, ...]:
             rows = slice(start, min(start + size, number))
             chosen = _padded(centred[rows], size).to(model.dtype).requires_grad_()
             with torch.enable_grad():
                 raw = model.network(chosen)
             matrix = raw.detach().double() * model.scale + torch.diag(model.shift)
-            weights = (cotangent(matrix, rows) * model.scale).to(raw.dtype)
+            weights, *kept = cotangent(matrix, rows)
+            weights = (weights * model.scale).to(raw.dtype)
             (gradient,) = torch.autograd.grad(raw, chosen, weights)
-            matrices.append(matrix)
-            gradients.append(gradient.double())
-        return torch.cat(matrices)[:number], torch.cat(gradients)[:number]
+            return matrix, gradient.double(), *kept
+
+        parts = side_by_side(evaluate, range(0, number, size))
+        return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
 
 
 def _padded(rows: Tensor, size: int) -> Tensor:

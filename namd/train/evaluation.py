@@ -6,10 +6,11 @@ import torch
 from namd.data.dataset import Dataset
 from namd.errors import ModelError
 from namd.nn.model import DiabaticModel
+from namd.nn.parallel import side_by_side
 from namd.train.loss import align_coupling
 from namd.train.metrics import Comparison, in_ev, in_ev_per_angstrom
 
-_BATCH = 32
+_SLICE = 32
 
 
 def require_fit(model: DiabaticModel, dataset: Dataset, *, where: str) -> None:
@@ -41,26 +42,25 @@ def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
     """Predict every frame of a dataset and put the result beside its labels."""
     states = len(dataset.states)
     device = model.shift.device
-    rows: dict[str, list[np.ndarray]] = {"energies": [], "forces": [], "coupling": []}
-    aligned: list[np.ndarray] = []
     reference = dataset.interstate_coupling_or_none
-    for start in range(0, len(dataset), _BATCH):
-        chosen = slice(start, start + _BATCH)
+
+    def predict(start: int) -> tuple[np.ndarray, ...]:
+        chosen = slice(start, start + _SLICE)
         positions = torch.from_numpy(dataset["positions"][chosen]).to(device)
-        predicted = model.adiabatic(positions)
-        rows["energies"].append(predicted.energies.cpu().numpy())
-        rows["forces"].append(predicted.forces.cpu().numpy())
-        rows["coupling"].append(predicted.interstate_coupling.cpu().numpy())
+        made = model.adiabatic(positions)
+        fields = [made.energies, made.forces, made.interstate_coupling]
         if reference is not None:
             theirs = torch.from_numpy(reference[chosen]).to(device)
-            signed = align_coupling(predicted.interstate_coupling, theirs, states=states)
-            aligned.append(signed.cpu().numpy())
-    stacked = {name: np.concatenate(parts) for name, parts in rows.items()}
+            fields.append(align_coupling(made.interstate_coupling, theirs, states=states))
+        return tuple(field.cpu().numpy() for field in fields)
+
+    parts = side_by_side(predict, range(0, len(dataset), _SLICE))
+    energies, forces, coupling, *aligned = map(np.concatenate, zip(*parts, strict=True))
     return Comparison(
-        energies=in_ev(stacked["energies"]),
+        energies=in_ev(energies),
         reference_energies=in_ev(dataset["energies"]),
-        forces=in_ev_per_angstrom(stacked["forces"]),
+        forces=in_ev_per_angstrom(forces),
         reference_forces=in_ev_per_angstrom(dataset["forces"]),
-        coupling=in_ev_per_angstrom(stacked["coupling"]) if aligned else None,
-        reference_coupling=in_ev_per_angstrom(np.concatenate(aligned)) if aligned else None,
+        coupling=in_ev_per_angstrom(coupling) if aligned else None,
+        reference_coupling=in_ev_per_angstrom(aligned[0]) if aligned else None,
     )

@@ -13,61 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from namd.config.training import TrainingConfig
 from namd.data.dataset import Dataset
 from namd.errors import PhysicsError
 from namd.nn.model import DiabaticModel
+from namd.train.batch_loss import mean_loss, set_gradient
 from namd.train.checkpoint import load_checkpoint, save_checkpoint
+from namd.train.labels import Labels
 from namd.train.log import LOSS_TERMS, EpochReport, append_row, truncate_log
-from namd.train.loss import LossTerms, multistate_loss
-from namd.train.sampled import sampled_loss
 from namd.units import EV_PER_HARTREE
-
-_EVALUATION_BATCH = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """Training labels on the device, atomic units, float64."""
-
-    positions: Float[Tensor, "frame atom 3"]
-    energies: Float[Tensor, "frame state"]
-    forces: Float[Tensor, "frame state atom 3"]
-    coupling: Float[Tensor, "frame pair atom 3"]
-
-    @classmethod
-    def of(cls, dataset: Dataset, device: torch.device) -> "Labels":
-        """Copy what the loss needs of a dataset to ``device``."""
-        if len(dataset.states) > 1:
-            coupling = dataset.interstate_coupling
-        else:
-            coupling = np.zeros((len(dataset), 0, len(dataset.molecule), 3))
-        columns = (dataset["positions"], dataset["energies"], dataset["forces"], coupling)
-        tensors = [torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns]
-        return cls(**dict(zip(cls.__dataclass_fields__, tensors, strict=True)))
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, rows: Tensor, numbering: Tensor | None = None) -> "Labels":
-        """Some frames, each in its own ``numbering`` [row, atom] of the atoms if given."""
-        taken = Labels(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
-        if numbering is None:
-            return taken
-        atoms = numbering[:, :, None].expand(-1, -1, 3)
-
-        def renumbered(field: Tensor) -> Tensor:
-            return field.gather(2, atoms[:, None].expand(-1, field.shape[1], -1, -1))
-
-        return Labels(
-            positions=taken.positions.gather(1, atoms),
-            energies=taken.energies,
-            forces=renumbered(taken.forces),
-            coupling=renumbered(taken.coupling),
-        )
 
 
 @dataclass
@@ -179,16 +136,14 @@ def fit(
                 equivalent, rows=len(rows), config=config, step=progress.step
             )
             chosen = train.take(rows, numbering)
-            terms = _training_loss(model, chosen, config=config, late=late, step=progress.step)
-            _require_number(float(terms.total.detach()), progress, kind="training")
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(terms.total, inputs=parameters)
+            terms = set_gradient(model, chosen, config=config, late=late, step=progress.step)
+            _require_number(terms["total"], progress, kind="training")
             torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.gradient_clip)
             optimiser.step()
             progress.step += 1
             _update_average(average, model, decay=config.optimiser.ema_decay, step=progress.step)
             for name in LOSS_TERMS:
-                sums[name] += float(getattr(terms, name).detach()) * len(rows) / len(train)
+                sums[name] += terms[name] * len(rows) / len(train)
             advance(len(rows))
         seconds = time.perf_counter() - began
         watched = mean_loss(average, watch, config=config)
@@ -230,59 +185,12 @@ def _batches(frames: int, *, config: TrainingConfig, epoch: int) -> Iterator[Ten
     yield from torch.split(order, config.optimiser.batch_size)
 
 
-def _training_loss(
-    model: DiabaticModel, labels: Labels, *, config: TrainingConfig, late: bool, step: int
-) -> LossTerms:
-    if config.loss.derivatives == "full":
-        return _full_loss(model, labels, config=config, late=late, create_graph=True)
-    draw = np.random.default_rng([config.seed, 1, step]).integers(0, 3, len(labels))
-    return sampled_loss(
-        model,
-        positions=labels.positions,
-        energies=labels.energies,
-        forces=labels.forces,
-        coupling=labels.coupling,
-        draw=torch.from_numpy(draw).to(labels.positions.device),
-        weights=config.loss,
-        late=late,
-    )
-
-
-def _full_loss(
-    model: DiabaticModel,
-    labels: Labels,
-    *,
-    config: TrainingConfig,
-    late: bool,
-    create_graph: bool,
-) -> LossTerms:
-    return multistate_loss(
-        model.adiabatic(labels.positions, create_graph=create_graph),
-        energies=labels.energies,
-        forces=labels.forces,
-        coupling=labels.coupling,
-        weights=config.loss,
-        late=late,
-    )
-
-
 def _drawn_numbering(
     numberings: Int[Tensor, "numbering atom"], *, rows: int, config: TrainingConfig, step: int
 ) -> Int[Tensor, "row atom"]:
     """A numbering of the atoms for every frame of a batch."""
     draw = np.random.default_rng([config.seed, 2, step]).integers(0, len(numberings), rows)
     return numberings[torch.from_numpy(draw).to(numberings.device)]
-
-
-def mean_loss(model: DiabaticModel, labels: Labels, *, config: TrainingConfig) -> dict[str, float]:
-    """Mean of every loss term over all frames, with the late weights throughout."""
-    sums = dict.fromkeys(LOSS_TERMS, 0.0)
-    for rows in torch.split(torch.arange(len(labels)), _EVALUATION_BATCH):
-        chosen = labels.take(rows)
-        terms = _full_loss(model, chosen, config=config, late=True, create_graph=False)
-        for name in LOSS_TERMS:
-            sums[name] += float(getattr(terms, name).detach()) * len(rows) / len(labels)
-    return sums
 
 
 @torch.no_grad()

@@ -27,14 +27,6 @@ Captured = pytest.CaptureFixture[str]
 Make = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def untrained(dataset: Any, folder: Path) -> DiabaticModel:
     """A model with random weights for the molecule of a dataset, saved in ``folder``."""
     information = ModelInformation(

@@ -250,7 +250,6 @@ def test_a_run_folder_in_use_is_refused(
 KILLER = """
 import os, random, signal, sys, time
 import torch
-torch.set_num_threads(1)
 from namd.cli.main import run
 import namd.cli.surface_hopping_job
 from namd.cli import console

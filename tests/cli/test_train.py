@@ -44,14 +44,6 @@ MODEL_FILES = {
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def config(tmp_path: Path, make_labelled: Callable[..., Any]) -> Path:
     write_dataset(make_labelled(32, states=2), tmp_path / "labels.h5")
@@ -365,7 +357,6 @@ def test_damaged_checkpoints_are_told_apart_from_none(
 KILLER = """
 import os, random, signal, sys, time
 import torch
-torch.set_num_threads(1)
 from namd.cli import console
 from namd.cli.main import run
 import namd.dynamics.stopping, namd.train.pipeline

@@ -16,14 +16,6 @@ from namd.potentials.tully import MASS, tully
 MASSES = torch.tensor([MASS], dtype=torch.float64)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def launch(potential, *, traj, momentum=20.0, x=-5.0):
     positions = torch.zeros(traj, 1, 3, dtype=torch.float64)
     positions[:, 0, 0] = x

@@ -20,14 +20,6 @@ START = -12.0  # where the coupling of every model has died out, also the long o
 FINISH = 10.0
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def channels(model, momentum, *, decoherence, traj=TRAJECTORIES):
     """Fractions in the four channels once everyone has left."""
     potential = tully(model)

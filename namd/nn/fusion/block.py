@@ -31,39 +31,43 @@ class FusionBlock(nn.Module):
     internal_l
         Highest internal spin.
     output_l
-        Highest l of the output.
+        Highest l of the output; None where only the scalars are wanted: the last product then
+        makes no more than these, and nothing is mixed.
     channels
         Channels of every leg and of the output.
     """
 
     def __init__(
-        self, *, leg_l: Sequence[int], internal_l: int, output_l: int, channels: int
+        self, *, leg_l: Sequence[int], internal_l: int, output_l: int | None, channels: int
     ) -> None:
         super().__init__()
-        self.output_l = output_l
         products = []
         left = leg_l[0]
         prefixes = [left]
         for position, right in enumerate(leg_l[1:], start=1):
             last = position == len(leg_l) - 1
-            target = output_l if last else internal_l
+            target = (output_l or 0) if last else internal_l
             table = coupling_table(left, right, min(target, left + right))
             products.append(ClebschGordanProduct(table=table, channels=channels))
             left = min(target, left + right)
             prefixes.append(left)
         self.products = nn.ModuleList(products)
+        self.mix = None
+        if output_l is None:
+            return
         if min(prefixes) < output_l:
             raise ValueError(f"legs {tuple(leg_l)} cannot all reach output l = {output_l}")
         self.mix = ChannelMix(l_max=output_l, inputs=len(prefixes) * channels, outputs=channels)
 
     def forward(
         self, legs: Sequence[Float[Tensor, "_ node channel"]]
-    ) -> tuple[Float[Tensor, "_ node channel"], Float[Tensor, "node _"]]:
-        """Mixed output, and the scalars of every prefix before mixing."""
+    ) -> tuple[Float[Tensor, "_ node channel"] | None, Float[Tensor, "node _"]]:
+        """Mixed output if asked for, and the scalars of every prefix before mixing."""
         prefixes = [legs[0]]
         for product, leg in zip(self.products, legs[1:], strict=True):
             prefixes.append(product(prefixes[-1], leg))
-        kept = components(self.output_l)
-        output = self.mix(torch.cat([p[:kept] for p in prefixes], dim=-1))
         scalars = torch.cat([p[0] for p in prefixes], dim=-1)
-        return output, scalars
+        if self.mix is None:
+            return None, scalars
+        kept = components(self.mix.l_max)
+        return self.mix(torch.cat([p[:kept] for p in prefixes], dim=-1)), scalars

@@ -2,7 +2,8 @@
 
 Both loops run over the nonzeros of a coupling table inside a node, with channels contiguous, so
 that one node's rows stay in the first-level cache and the innermost loop is vectorised.
-Every node is computed by one thread alone: the result does not depend on the number of threads.
+They use one thread and release Python's lock: several molecules run side by side in
+:mod:`namd.nn.parallel`.
 """
 
 from typing import no_type_check
@@ -11,13 +12,13 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@nb.njit(fastmath=True, cache=True, nogil=True)
 @no_type_check
 def product(a, b, first, second, output, weight, out):  # noqa: PLR0917  (Numba: no keywords)
     """Accumulate out[k, n, c] += Σ_e weight[e, c] a[i_e, n, c] b[j_e, n, c] over nonzeros e."""
     nodes = a.shape[1]
     channels = a.shape[2]
-    for n in nb.prange(nodes):
+    for n in range(nodes):
         for e in range(first.shape[0]):
             x = a[first[e], n]
             y = b[second[e], n]
@@ -27,18 +28,18 @@ def product(a, b, first, second, output, weight, out):  # noqa: PLR0917  (Numba:
                 z[c] += w[c] * x[c] * y[c]
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@nb.njit(fastmath=True, cache=True, nogil=True)
 @no_type_check
 def reduction(a, b, g, first, second, output, value, path, blocks):  # noqa: PLR0917
     """Accumulate blocks[t, p_e, c] += v_e Σ_n a[i_e, n, c] b[j_e, n, c] g[k_e, n, c].
 
-    ``blocks`` has one slice per contiguous range of nodes; their sum is the result. The cut is
-    fixed by its shape, not by the number of threads.
+    ``blocks`` has one slice per contiguous range of nodes; their sum is the result. Sums of sums
+    lose fewer digits than one long one.
     """
     cuts = blocks.shape[0]
     nodes = a.shape[1]
     channels = a.shape[2]
-    for t in nb.prange(cuts):
+    for t in range(cuts):
         total = blocks[t]
         for n in range(t * nodes // cuts, (t + 1) * nodes // cuts):
             for e in range(first.shape[0]):

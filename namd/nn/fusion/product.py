@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from namd.nn.fusion import kernels
 from namd.nn.fusion.paths import CouplingTable
 
-_NODE_BLOCKS = 64  # slices of the weight reduction; fixed, so sums never depend on threads
+_NODE_BLOCKS = 16  # ranges of nodes that the weight reduction sums one by one
 
 
 class _Columns:

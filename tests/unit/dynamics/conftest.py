@@ -25,15 +25,6 @@ class Crowd:
     options: StepOptions
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """Small tensors: a second thread only waits, and on a busy machine for long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session", name="crowd")
 def make_crowd():
     generator = torch.Generator().manual_seed(11)

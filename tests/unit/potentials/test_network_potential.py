@@ -23,14 +23,6 @@ ARCHITECTURES = {
 STATES, DIABATS = 3, 4
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @dataclass(frozen=True)
 class Case:
     model: DiabaticModel

@@ -1,10 +1,9 @@
 """Small configurations and models, and one thread, for the tests of training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
 from namd.config.architecture import FusionArchitecture, PerceptronArchitecture
 from namd.config.training import TrainingConfig
@@ -18,15 +17,6 @@ ARCHITECTURES = {
         channels=3, l_max=1, correlation=2, radial=3, hidden=6, cutoff_angstrom=4.0
     ),
 }
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Small tensors: a second thread only waits, and on a busy machine for long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _make_config(**changes: Any) -> TrainingConfig:

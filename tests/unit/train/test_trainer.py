@@ -11,9 +11,10 @@ import torch
 from namd.data.dataset import Dataset
 from namd.errors import DataError, PhysicsError
 from namd.train import checkpoint
-from namd.train.trainer import Labels as TrainingLabels
+from namd.train.batch_loss import mean_loss
+from namd.train.labels import Labels as TrainingLabels
 from namd.train.trainer import _update_average as update_average
-from namd.train.trainer import fit, initialise, learning_rate, mean_loss
+from namd.train.trainer import fit, initialise, learning_rate
 from namd.units import EV_PER_HARTREE
 
 

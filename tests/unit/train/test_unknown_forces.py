@@ -74,7 +74,7 @@ def test_three_states_of_a_sharc_run_are_learned(tmp_path: Path) -> None:
             "name": "ch2nh2",
             "data": {"file": str(DATA), "validation": ["*6"], "max_train_frames": 48},
             "network": {"kind": "fusion", "channels": 4, "radial": 4, "hidden": 16},
-            "optimiser": {"epochs": 6, "batch_size": 8, "learning_rate": 0.01, "warmup_steps": 5},
+            "optimiser": {"epochs": 12, "batch_size": 8, "learning_rate": 0.01, "warmup_steps": 5},
         }
     )
     job = pipeline.prepare(config, base=tmp_path)
@@ -86,9 +86,9 @@ def test_three_states_of_a_sharc_run_are_learned(tmp_path: Path) -> None:
     metrics = pipeline.run(job, folder, resume=False)
     after = metrics["errors"]["training"]
     assert after["frames"] == 48
-    for state in range(3):
-        for key in ("energy_mae_mev", "force_mae_mev_per_angstrom"):
-            assert after["states"][state][key] < before["states"][state][key]
+    for key in ("energy_mae_mev", "force_mae_mev_per_angstrom"):
+        untrained, trained = (np.mean([s[key] for s in t["states"]]) for t in (before, after))
+        assert trained < 0.75 * untrained
     assert after["coupling_r2"] is not None
 
 

@@ -1,0 +1,118 @@
+"""The loss of a batch and its gradient, slice by slice of a few frames.
+
+On the CPU every slice is one thread's work (:mod:`namd.nn.parallel`) and the slices' gradients are
+summed in order, so that the result does not depend on the number of threads.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from namd.config.training import TrainingConfig
+from namd.nn.model import DiabaticModel
+from namd.nn.parallel import side_by_side
+from namd.train.labels import Labels
+from namd.train.log import LOSS_TERMS
+from namd.train.loss import LossTerms, multistate_loss
+from namd.train.sampled import sampled_loss
+
+_CPU_SLICE = 8
+_EVALUATION_SLICE = 32
+
+
+def set_gradient(
+    model: DiabaticModel, labels: Labels, *, config: TrainingConfig, late: bool, step: int
+) -> dict[str, float]:
+    """Set ``grad`` of every weight to the gradient of the batch's mean loss; returns its terms.
+
+    Parameters
+    ----------
+    model
+        In training.
+    labels
+        The batch.
+    config
+        Weights of the loss, kind of derivatives, seed.
+    late
+        Whether the last part of the training has begun.
+    step
+        Number of the step, from which the sampled derivatives are drawn.
+    """
+    parameters = [p for p in model.network.parameters() if p.requires_grad]
+    draw = np.random.default_rng([config.seed, 1, step]).integers(0, 3, len(labels))
+    drawn = torch.from_numpy(draw).to(labels.positions.device)
+
+    def one_slice(rows: Tensor) -> tuple[dict[str, float], tuple[Tensor | None, ...]]:
+        with torch.enable_grad():
+            terms = _training_loss(model, labels.take(rows), drawn[rows], config=config, late=late)
+            share = len(rows) / len(labels)
+            gradient = torch.autograd.grad(terms.total * share, parameters, allow_unused=True)
+        return _weighted(terms, share), gradient
+
+    sums = dict.fromkeys(LOSS_TERMS, 0.0)
+    for parameter in parameters:
+        parameter.grad = None
+    for terms, gradients in side_by_side(one_slice, _slices(labels, _CPU_SLICE)):
+        for name in LOSS_TERMS:
+            sums[name] += terms[name]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+    return sums
+
+
+def mean_loss(model: DiabaticModel, labels: Labels, *, config: TrainingConfig) -> dict[str, float]:
+    """Mean of every loss term over all frames, with the late weights throughout."""
+
+    def one_slice(rows: Tensor) -> dict[str, float]:
+        terms = _full_loss(model, labels.take(rows), config=config, late=True, create_graph=False)
+        return _weighted(terms, len(rows) / len(labels))
+
+    parts = side_by_side(one_slice, _slices(labels, _EVALUATION_SLICE))
+    return {name: sum(part[name] for part in parts) for name in LOSS_TERMS}
+
+
+def _slices(labels: Labels, size: int) -> tuple[Tensor, ...]:
+    device = labels.positions.device
+    rows = torch.arange(len(labels), device=device)
+    return torch.split(rows, size) if device.type == "cpu" else torch.split(rows, 256)
+
+
+def _weighted(terms: LossTerms, share: float) -> dict[str, float]:
+    return {name: float(getattr(terms, name).detach()) * share for name in LOSS_TERMS}
+
+
+def _training_loss(
+    model: DiabaticModel, labels: Labels, draw: Tensor, *, config: TrainingConfig, late: bool
+) -> LossTerms:
+    if config.loss.derivatives == "full":
+        return _full_loss(model, labels, config=config, late=late, create_graph=True)
+    return sampled_loss(
+        model,
+        positions=labels.positions,
+        energies=labels.energies,
+        forces=labels.forces,
+        coupling=labels.coupling,
+        draw=draw,
+        weights=config.loss,
+        late=late,
+    )
+
+
+def _full_loss(
+    model: DiabaticModel,
+    labels: Labels,
+    *,
+    config: TrainingConfig,
+    late: bool,
+    create_graph: bool,
+) -> LossTerms:
+    return multistate_loss(
+        model.adiabatic(labels.positions, create_graph=create_graph),
+        energies=labels.energies,
+        forces=labels.forces,
+        coupling=labels.coupling,
+        weights=config.loss,
+        late=late,
+    )
