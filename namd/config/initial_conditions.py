@@ -51,6 +51,16 @@ class WignerConfig(Section):
     state: State
 
 
+class OscillatorsConfig(Section):
+    """Wigner distribution of the harmonic oscillators that a model potential is built on."""
+
+    method: Literal["oscillators"]
+    temperature_k: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Temperature of the oscillators, K."
+    )
+    state: State
+
+
 class ModelParticleConfig(Section):
     """One particle of a model along x, monoenergetic or a Gaussian wave packet."""
 
@@ -80,5 +90,6 @@ class FileConfig(Section):
 
 
 InitialConditionsConfig = Annotated[
-    WignerConfig | ModelParticleConfig | FileConfig, Field(discriminator="method")
+    WignerConfig | OscillatorsConfig | ModelParticleConfig | FileConfig,
+    Field(discriminator="method"),
 ]

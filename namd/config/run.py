@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from namd.config.classes import AnalysisConfig
 from namd.config.initial_conditions import InitialConditionsConfig
+from namd.config.potential import PotentialConfig
 from namd.config.section import Section
 from namd.units import FS_PER_ATOMIC_TIME
 
@@ -19,23 +20,6 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 WITHOUT_INFLUENCE = frozenset({"batch_size", "device", "output.checkpoint_s"})
 """Keys that change where and how fast a run is made but none of its numbers."""
-
-
-class PotentialConfig(Section):
-    """Electronic structure: a trained model or one of Tully's, exactly one of them."""
-
-    model: str | None = Field(
-        default=None, description="Trained model: a folder, or a name in the zoo."
-    )
-    tully: Literal["sac", "dac", "ecr"] | None = Field(
-        default=None,
-        description="Tully's model: simple or dual avoided crossing, extended coupling.",
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> "PotentialConfig":
-        _exactly_one(self, "model", "tully")
-        return self
 
 
 class DynamicsConfig(Section):

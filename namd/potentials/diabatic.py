@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from namd.errors import ConfigError
@@ -27,6 +28,22 @@ Gradient = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class HarmonicReference:
+    """The harmonic oscillators a model is built on: where trajectories may start.
+
+    Parameters
+    ----------
+    positions
+        Their common minimum, Bohr.
+    hessian
+        ∂²V/∂R∂R' flattened over (atom, xyz), Hartree/Bohr²; inert coordinates have zeros.
+    """
+
+    positions: Float[np.ndarray, "atom 3"]
+    hessian: Float[np.ndarray, "coordinate coordinate"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DiabaticPotential:
     """A :class:`~namd.potentials.protocol.Potential` made of W(R) and ∇W(R).
 
@@ -40,6 +57,8 @@ class DiabaticPotential:
         Printed and written into files.
     parameters
         The numbers of the model, from which its digest is made.
+    harmonic
+        The oscillators it is built on, if it is.
     """
 
     molecule: Molecule
@@ -48,6 +67,7 @@ class DiabaticPotential:
     gradient: Gradient
     name: str
     parameters: Sequence[tuple[str, float]] = ()
+    harmonic: HarmonicReference | None = None
 
     def surfaces(
         self,

@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
-from namd.config.run import PotentialConfig
-from namd.io.library import find_model
+from namd.config.potential import PotentialConfig, SpinBosonConfig
+from namd.io.library import find_file, find_model
+from namd.potentials.diabatic import DiabaticPotential
+from namd.potentials.morse import morse
+from namd.potentials.photoisomerization import photoisomerization
 from namd.potentials.protocol import Potential
+from namd.potentials.spin_boson import spin_boson
 from namd.potentials.tully import tully
+from namd.potentials.vibronic import vibronic_from_template
+from namd.units import HARTREE_PER_INVERSE_CM
 
 TULLY_NUMBERS = {"sac": 1, "dac": 2, "ecr": 3}
 
 
 def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Potential:
-    """Load the model, or make Tully's.
+    """Load the trained model, or make the analytic one.
 
     Parameters
     ----------
@@ -26,9 +32,36 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
     ------
     ModelError
         If the model cannot be found or used.
+    ConfigError, DataError
+        If the numbers or the file of an analytic model make none.
     """
-    if config.tully is not None:
-        return tully(TULLY_NUMBERS[config.tully])
+    if config.model is None:
+        return _analytic(config, base=base)
     from namd.potentials.network import load_network_potential  # noqa: PLC0415  (e3nn: seconds)
 
-    return load_network_potential(find_model(config.model or "", base=base), device=device)
+    return load_network_potential(find_model(config.model, base=base), device=device)
+
+
+def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:
+    """Make the model whose key is given; validation has seen that there is one."""
+    if config.tully is not None:
+        return tully(TULLY_NUMBERS[config.tully])
+    if config.morse is not None:
+        return morse(config.morse)
+    if config.spin_boson is not None:
+        return _spin_boson(config.spin_boson)
+    if config.vibronic is not None:
+        template = find_file(config.vibronic.template, base=base)
+        return vibronic_from_template(template, multiplicity=config.vibronic.multiplicity)
+    return photoisomerization()
+
+
+def _spin_boson(config: SpinBosonConfig) -> DiabaticPotential:
+    return spin_boson(
+        bias=config.bias_inverse_cm * HARTREE_PER_INVERSE_CM,
+        coupling=config.coupling_inverse_cm * HARTREE_PER_INVERSE_CM,
+        spectrum=config.spectrum,
+        cutoff=config.cutoff_inverse_cm * HARTREE_PER_INVERSE_CM,
+        reorganization=config.reorganization_inverse_cm * HARTREE_PER_INVERSE_CM,
+        oscillators=config.oscillators,
+    )

@@ -12,15 +12,13 @@ Reference: J. C. Tully, J. Chem. Phys. 93 (1990) 1061, DOI 10.1063/1.459170, sec
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from namd.errors import ConfigError
-from namd.molecule import Molecule
 from namd.potentials.diabatic import DiabaticPotential
-from namd.states import StateSpace
+from namd.potentials.one_dimensional import one_dimensional
 
 MASS = 2000.0
 """Of the particle, electron masses."""
@@ -57,30 +55,20 @@ def tully(model: int) -> DiabaticPotential:
     if model not in (1, 2, 3):
         raise ConfigError("expected 1, 2 or 3", where=f"Tully model = {model}")
     values, slopes = ((_sac, _sac_slope), (_dac, _dac_slope), (_ecr, _ecr_slope))[model - 1]
-    return DiabaticPotential(
-        molecule=Molecule(atomic_numbers=np.zeros(1, dtype=np.int64), masses=np.array([MASS])),
-        states=StateSpace.singlets(2),
-        hamiltonian=lambda positions: _assemble(values(_coordinate(positions))),
-        gradient=lambda positions: _along_x(_assemble(slopes(_coordinate(positions)))),
+    return one_dimensional(
         name=f"tully-{model} ({NAMES[model - 1]})",
+        mass=MASS,
+        states=2,
+        values=lambda x: _assemble(values(x)),
+        slopes=lambda x: _assemble(slopes(x)),
         parameters=tuple(PARAMETERS[model - 1].items()),
     )
-
-
-def _coordinate(positions: Float64[Tensor, "traj atom 3"]) -> Float64[Tensor, " traj"]:
-    """Take x of the only particle, contiguous so that every function sees the same memory."""
-    return positions[:, 0, 0].contiguous()
 
 
 def _assemble(curves: tuple[Tensor, Tensor, Tensor]) -> Float64[Tensor, "traj 2 2"]:
     """Put three curves into a symmetric matrix."""
     a, b, d = curves
     return torch.stack((torch.stack((a, b), 1), torch.stack((b, d), 1)), 2)
-
-
-def _along_x(slope: Float64[Tensor, "traj 2 2"]) -> Float64[Tensor, "traj 2 2 1 3"]:
-    """Give dW/dx the shape of ∇W: zero along y and z."""
-    return torch.nn.functional.pad(slope[..., None, None], (0, 2))
 
 
 def _sac(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

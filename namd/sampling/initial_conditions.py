@@ -6,16 +6,23 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from namd.config.initial_conditions import FileConfig, ModelParticleConfig, WignerConfig
+from namd.config.initial_conditions import (
+    FileConfig,
+    InitialConditionsConfig,
+    ModelParticleConfig,
+    OscillatorsConfig,
+    WignerConfig,
+)
 from namd.errors import ConfigError, DataError, ModelError
 from namd.io.hdf5 import create_hdf5, write_array
 from namd.io.library import find_file
+from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.protocol import Potential
 from namd.random import Stream, normals
 from namd.sampling.geometry import Geometry, check_distances, check_molecule, read_geometry
 from namd.sampling.given import read_points
 from namd.sampling.model_hessian import relaxed_geometry
-from namd.sampling.normal_modes import normal_modes
+from namd.sampling.normal_modes import normal_modes, oscillator_modes
 from namd.sampling.wigner import LowModes, is_soft, wigner_sample
 
 
@@ -43,7 +50,7 @@ class InitialConditions:
 
 
 def make_initial_conditions(
-    config: WignerConfig | ModelParticleConfig | FileConfig,
+    config: InitialConditionsConfig,
     potential: Potential,
     *,
     trajectories: int,
@@ -57,7 +64,7 @@ def make_initial_conditions(
     Parameters
     ----------
     config
-        One of the three methods.
+        One of the methods.
     potential
         Tells molecule and states; differentiated where the method asks for its Hessian.
     trajectories, seed
@@ -90,6 +97,8 @@ def make_initial_conditions(
             made = _wigner(
                 config, potential, identity, seed=seed, base=base, cache=cache, device=device
             )
+        case OscillatorsConfig():
+            made = _oscillators(config, potential, identity, seed=seed)
         case ModelParticleConfig():
             made = _model_particle(config, potential, identity, seed=seed)
         case FileConfig():
@@ -170,6 +179,35 @@ def _cached_relaxation(
             write_array(file, "positions", made.positions, unit="bohr")
             write_array(file, "hessian", made.hessian, unit="hartree/bohr^2")
     return read_geometry(cache)
+
+
+def _oscillators(
+    config: OscillatorsConfig,
+    potential: Potential,
+    identity: Int[np.ndarray, " traj"],
+    *,
+    seed: int,
+) -> InitialConditions:
+    harmonic = potential.harmonic if isinstance(potential, DiabaticPotential) else None
+    if harmonic is None:
+        raise ConfigError(
+            "this potential is not built on harmonic oscillators",
+            where="initial_conditions.method = oscillators",
+            hint="use wigner for a molecule, model-particle for one particle, or file",
+        )
+    masses = potential.molecule.masses
+    modes = oscillator_modes(harmonic.positions, harmonic.hessian, masses)
+    positions, velocities = wigner_sample(
+        modes, identity, temperature_k=config.temperature_k, low_modes=LowModes(), seed=seed
+    )
+    count, lowest, highest = len(modes.wavenumbers), modes.wavenumbers[0], modes.wavenumbers[-1]
+    about = f"Wigner distribution at {config.temperature_k:g} K: {count} oscillators of the model"
+    return InitialConditions(
+        positions=positions,
+        velocities=velocities,
+        active_state=_states(config.state, identity),
+        notes=(f"{about}, {lowest:.0f} to {highest:.0f} cm⁻¹",),
+    )
 
 
 def _model_particle(

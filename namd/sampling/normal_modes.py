@@ -94,6 +94,36 @@ def normal_modes(
     )
 
 
+def oscillator_modes(
+    positions: Float[np.ndarray, "atom 3"],
+    hessian: Float[np.ndarray, "coordinate coordinate"],
+    masses: Float[np.ndarray, " atom"],
+) -> NormalModes:
+    """Modes of a model's oscillators: all directions with a force constant, none projected out.
+
+    A model particle is no molecule: its space has no rigid motions, but inert coordinates, whose
+    force constant is zero.
+
+    Parameters
+    ----------
+    positions
+        Minimum of the oscillators, Bohr.
+    hessian
+        Of the model, symmetric and exact, Hartree/Bohr².
+    masses
+        In electron masses.
+    """
+    root_mass = np.repeat(np.sqrt(masses), 3)
+    curvature, columns = np.linalg.eigh(hessian / np.outer(root_mass, root_mass))
+    kept = curvature > _RANK_TOLERANCE**2 * curvature.max(initial=0.0)
+    return NormalModes(
+        positions=positions,
+        masses=masses,
+        frequencies=np.sqrt(curvature[kept]),
+        vectors=columns.T[kept].reshape(-1, *positions.shape),
+    )
+
+
 def rigid_motions(
     positions: Float[np.ndarray, "atom 3"], masses: Float[np.ndarray, " atom"]
 ) -> Float[np.ndarray, "motion coordinate"]:

@@ -1,16 +1,23 @@
 """What every potential must satisfy; add a new one to ``POTENTIALS``."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from namd.config.architecture import FusionArchitecture
+from namd.dynamics.batch import start
+from namd.errors import DataError
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
+from namd.potentials.morse import morse
 from namd.potentials.network import NetworkPotential
+from namd.potentials.photoisomerization import photoisomerization
 from namd.potentials.protocol import Potential
+from namd.potentials.spin_boson import spin_boson
 from namd.potentials.tully import tully
-from namd.potentials.vibronic import linear_vibronic
+from namd.potentials.vibronic import linear_vibronic, vibronic_from_template
 from namd.states import StateSpace
 
 
@@ -54,10 +61,24 @@ def network(architecture):
     return NetworkPotential(model)
 
 
+PYRAZINE = Path(__file__).parents[2] / "trajectories" / "pyrazine" / "LVC.template"
 POTENTIALS = {
     "tully-1": lambda: tully(1),
     "tully-2": lambda: tully(2),
     "tully-3": lambda: tully(3),
+    "morse-1": lambda: morse(1),
+    "morse-2": lambda: morse(2),
+    "morse-3": lambda: morse(3),
+    "photoisomerization": photoisomerization,
+    "spin-boson": lambda: spin_boson(
+        bias=0.01,
+        coupling=0.02,
+        spectrum="debye",
+        cutoff=0.1,
+        reorganization=0.05,
+        oscillators=3,
+    ),
+    "pyrazine": lambda: vibronic_from_template(PYRAZINE),
     "one state": lambda: vibronic(states=1, diabats=1, atoms=2, seed=1),
     "three states": lambda: vibronic(states=3, diabats=3, atoms=2, seed=2),
     "two states of four diabats": lambda: vibronic(states=2, diabats=4, atoms=3, seed=3),
@@ -79,6 +100,8 @@ def make_positions(potential):
     generator = torch.Generator().manual_seed(5)
     shape = (TRAJECTORIES, len(potential.molecule), 3)
     positions = 1.5 * torch.randn(shape, dtype=torch.float64, generator=generator)
+    if "morse" in potential.describe()["name"]:  # at its crossings, not on the repulsive wall
+        positions = 0.4 * positions + 4.0
     if potential.molecule.atomic_numbers.all():  # atoms, unlike model particles, keep apart
         positions = 0.2 * positions + 2.0 * torch.eye(3, dtype=torch.float64)[: shape[1]]
     return positions
@@ -100,9 +123,61 @@ def difference(function, positions):
     return gradient.reshape(*gradient.shape[:-1], positions.shape[1], 3)
 
 
-def test_it_is_a_potential(potential):
+def test_it_is_a_potential_and_says_which(potential):
     assert isinstance(potential, Potential)
-    assert {"name", "kind", "digest"} <= set(potential.describe())
+    described = potential.describe()
+    assert {"name", "kind", "digest"} <= set(described)
+    assert all(isinstance(value, str) for value in described.values())
+    assert len(potential.molecule.masses) == len(potential.molecule)
+    assert len(potential.states) >= 1
+
+
+def test_shapes_and_precision(potential, positions):
+    atoms, states = len(potential.molecule), len(potential.states)
+    zero = states_of(potential, 0)
+    s = potential.surfaces(positions, zero)
+    diabats = s.diabatic_hamiltonian.shape[-1]
+    expected = {
+        "energies": (TRAJECTORIES, states),
+        "force": (TRAJECTORIES, atoms, 3),
+        "eigenvectors": (TRAJECTORIES, diabats, states),
+        "diabatic_hamiltonian": (TRAJECTORIES, diabats, diabats),
+    }
+    for name, shape in expected.items():
+        assert getattr(s, name).shape == shape
+        assert getattr(s, name).dtype == torch.float64
+    assert torch.equal(s.diabatic_hamiltonian, s.diabatic_hamiltonian.mT)
+    for vector in (potential.force(positions, zero), potential.coupling(positions, zero, zero)):
+        assert (vector.shape, vector.dtype) == ((TRAJECTORIES, atoms, 3), torch.float64)
+
+
+def test_the_same_question_has_the_same_answer(potential, positions):
+    chosen = torch.arange(TRAJECTORIES) % len(potential.states)
+    first, second = (potential.surfaces(positions.clone(), chosen) for _ in range(2))
+    assert torch.equal(first.energies, second.energies)
+    assert torch.equal(first.force, second.force)
+    assert torch.equal(first.eigenvectors, second.eigenvectors)
+
+
+def test_no_row_is_a_valid_batch(potential, positions):
+    nobody = torch.zeros(0, dtype=torch.int64)
+    assert potential.coupling(positions[:0], nobody, nobody).shape == positions[:0].shape
+    assert potential.force(positions[:0], nobody).shape == positions[:0].shape
+
+
+def test_trajectories_that_do_not_fit_are_refused(potential, positions):
+    zero = states_of(potential, 0)
+    more = torch.cat((positions, positions[:, :1]), 1)
+    far = states_of(potential, len(potential.states))
+    broken = positions.clone()
+    broken[2, 0, 0] = float("nan")
+    for x, state, message in (
+        (more, zero, "expected"),
+        (positions, far, "active state"),
+        (broken, zero, "not finite"),
+    ):
+        with pytest.raises(DataError, match=message):
+            start(potential, x, torch.zeros_like(x), state)
 
 
 def test_eigenvectors_belong_to_the_hamiltonian(potential, positions):
@@ -147,6 +222,22 @@ def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
         torch.testing.assert_close(h * sign, expected, rtol=1e-5, atol=1e-7)
         swapped = potential.coupling(positions, states_of(potential, j), states_of(potential, i))
         torch.testing.assert_close(swapped.abs(), h.abs(), rtol=1e-10, atol=1e-13)
+
+
+def test_coupling_is_the_derivative_of_the_hamiltonian(potential, positions):
+    """h_ij = u_iᵀ(∇W)u_j, with ∇W by finite differences of the diabatic matrix."""
+    here = potential.surfaces(positions, states_of(potential, 0))
+
+    def matrix(x):
+        return potential.surfaces(x, states_of(potential, 0)).diabatic_hamiltonian
+
+    slope = difference(matrix, positions)
+    u = here.eigenvectors
+    expected = torch.einsum("tki,tklax,tlj->tijax", u, slope, u)
+    for i in range(len(potential.states)):
+        for j in range(len(potential.states)):
+            h = potential.coupling(positions, states_of(potential, i), states_of(potential, j))
+            torch.testing.assert_close(h, expected[:, i, j], rtol=1e-6, atol=1e-8)
 
 
 def test_each_row_follows_its_own_state_and_geometry(potential, positions):

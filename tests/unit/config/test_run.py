@@ -55,8 +55,10 @@ def test_times_become_atomic_units_and_whole_steps() -> None:
         ({"seed": True}, "seed = true: expected a number"),
         ({"dynamics": {"timestep_fs": True, "max_steps": 1}}, "timestep_fs = true: expected a n"),
         ({"output": {"every_fs": 1, "every_steps": 1}}, "not both"),
-        ({"potential": {}}, "exactly one of model and tully"),
-        ({"potential": {"tully": "sac", "model": "x"}}, "exactly one of model and tully"),
+        ({"potential": {}}, "exactly one of model, tully, morse"),
+        ({"potential": {"tully": "sac", "model": "x"}}, "exactly one of model, tully, morse"),
+        ({"potential": {"morse": 4}}, "expected one of: 1, 2, 3"),
+        ({"potential": {"spin_boson": {"bias_inverse_cm": 1}}}, "required and missing"),
         ({"trajectories": 0}, "greater than 0"),
     ],
 )
@@ -103,3 +105,13 @@ def test_the_classes_of_the_stilbene_runs_are_those_of_the_classes_file() -> Non
     classes = yaml.safe_load((folder / "classes-stilbene.yaml").read_text())
     for name in ("stilbene-cis", "stilbene-trans", "stilbene-smoke"):
         assert yaml.safe_load((folder / f"{name}.yaml").read_text())["analysis"] == classes
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_the_analytic_potentials_of_the_library_can_be_made(path: Path) -> None:
+    from namd.potentials.from_config import make_potential
+
+    loaded = load_config(path, RunConfig)
+    if loaded.potential.model is None:
+        potential = make_potential(loaded.potential, base=path.parent, device="cpu")
+        assert loaded.initial_conditions.state < len(potential.states)

@@ -266,3 +266,23 @@ def test_a_potential_without_minimum_does_not_relax(tmp_path: Path) -> None:
     )
     with pytest.raises(PhysicsError, match="does not relax"):
         made(tmp_path, endless, **wigner(hessian="model"))
+
+
+def test_oscillators_of_a_model_are_drawn_from_their_wigner_distribution(tmp_path: Path) -> None:
+    """x of the coupling mode is dimensionless: variance one half; its velocity ω²/2."""
+    from namd.potentials.photoisomerization import photoisomerization
+
+    potential = photoisomerization()
+    conditions = made(tmp_path, potential, trajectories=4000, method="oscillators", state=1)
+    omega = 1.0 / potential.molecule.masses[1]
+    q, v = conditions.positions[:, 1, 0], conditions.velocities[:, 1, 0]
+    assert abs(q.var() - 0.5) < 4 * 0.5 * np.sqrt(2 / 4000)
+    assert abs(v.var() / omega**2 - 0.5) < 4 * 0.5 * np.sqrt(2 / 4000)
+    assert (conditions.positions[:, :, 1:] == 0).all()
+    assert (conditions.active_state == 1).all()
+    assert "2 oscillators" in conditions.notes[0]
+
+
+def test_oscillators_are_not_to_be_had_of_every_potential(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not built on harmonic oscillators"):
+        made(tmp_path, tully(1), method="oscillators", state=0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from namd.errors import DataError
-from namd.sampling.normal_modes import normal_modes, rigid_motions
+from namd.sampling.normal_modes import normal_modes, oscillator_modes, rigid_motions
 from namd.units import ELECTRON_MASS_PER_AMU
 
 CO2_POSITIONS = np.array([[0.0, 0.0, -2.2], [0.0, 0.0, 0.0], [0.0, 0.0, 2.2]])
@@ -91,3 +91,14 @@ def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
     hessian = np.triu(np.ones((9, 9)))
     with pytest.raises(DataError, match="not symmetric"):
         normal_modes(CO2_POSITIONS, hessian, CO2_MASSES)
+
+
+def test_oscillators_of_a_model_keep_every_direction_with_a_force_constant() -> None:
+    """Two oscillators along x: nothing is projected out, inert coordinates are no modes."""
+    masses, constants = np.array([4.0, 9.0]), np.array([0.04, 0.81])
+    modes = oscillator_modes(
+        np.zeros((2, 3)), np.diag([constants[0], 0, 0, constants[1], 0, 0]), masses
+    )
+    np.testing.assert_allclose(modes.frequencies, np.sqrt(constants / masses))
+    np.testing.assert_allclose(np.abs(modes.vectors[:, :, 0]), np.eye(2), atol=1e-15)
+    assert (modes.vectors[:, :, 1:] == 0).all()
