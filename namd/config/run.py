@@ -42,8 +42,9 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
-    electronic: Literal["local-diabatization"] = Field(
-        default="local-diabatization", description="Propagation of the amplitudes."
+    electronic: Literal["local-diabatization", "nac-vectors"] = Field(
+        default="local-diabatization",
+        description="Propagation of the amplitudes: by overlaps, or with all couplings (T = v·d).",
     )
     substeps: Annotated[int, Field(gt=0)] = Field(
         default=25, description="Electronic substeps n per nuclear step."
