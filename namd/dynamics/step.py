@@ -43,7 +43,7 @@ from namd.errors import DataError
 from namd.potentials.protocol import Potential
 from namd.random import Stream
 
-__all__ = ["HopRecord", "StepOptions", "StepResult", "step"]
+__all__ = ["HopRecord", "StepOptions", "StepResult", "move_nuclei", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     The trajectories at t + dt and their hop attempts.
     """
     alive = batch.status == Status.ACTIVE
-    moved = _move_nuclei(batch, potential, options)
+    moved = move_nuclei(batch, potential, options)
     moved, target = _propagate_electrons(batch, moved, options)
     hopped, hops, overflow = attempt_hops(
         moved, potential, options, target=torch.where(alive, target, moved.active_state)
@@ -110,7 +110,7 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     )
 
 
-def _move_nuclei(
+def move_nuclei(
     batch: TrajectoryBatch, potential: Potential, options: StepOptions
 ) -> TrajectoryBatch:
     """Velocity Verlet on the active surface; amplitudes are still those of t."""

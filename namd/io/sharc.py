@@ -51,10 +51,19 @@ class SharcTrajectory:
     ----------
     atomic_numbers, masses
         Of the atoms; masses in electron masses.
+    step
+        Numbers of the steps.
+    timestep
+        ħ/Hartree.
+    substeps
+        Electronic substeps per step.
+    laser
+        Whether a laser field acted.
     time
         ħ/Hartree.
-    energies
-        Diagonal of the Hamiltonian plus ``ezero``, Hartree.
+    energies, relative_energies
+        Diagonal of the Hamiltonian with and without ``ezero``, Hartree; the phases of the
+        amplitudes belong to those without.
     positions, velocities
         Bohr; Bohr·Hartree/ħ.
     dipoles
@@ -63,6 +72,8 @@ class SharcTrajectory:
         0-based.
     amplitudes
         c_MCH = U c_diag.
+    rotation
+        U, MCH → diagonal basis; a permutation with signs where there is no spin–orbit coupling.
     hop_probabilities
         Of the step, per diagonal state (those of the MCH basis where there is no spin–orbit
         coupling).
@@ -78,13 +89,19 @@ class SharcTrajectory:
 
     atomic_numbers: Int[np.ndarray, " atom"]
     masses: Float[np.ndarray, " atom"]
+    step: Int[np.ndarray, " frame"]
+    timestep: float
+    substeps: int
+    laser: bool
     time: Float[np.ndarray, " frame"]
     energies: Float[np.ndarray, "frame state"]
+    relative_energies: Float[np.ndarray, "frame state"]
     positions: Float[np.ndarray, "frame atom 3"]
     velocities: Float[np.ndarray, "frame atom 3"]
     dipoles: Float[np.ndarray, "frame state state 3"]
     active_state: Int[np.ndarray, " frame"]
     amplitudes: Complex[np.ndarray, "frame state"]
+    rotation: Complex[np.ndarray, "frame state state"]
     hop_probabilities: Float[np.ndarray, "frame state"]
     random_number: Float[np.ndarray, " frame"]
     kinetic_energy: Float[np.ndarray, " frame"]
@@ -101,6 +118,8 @@ class _Header:
     masses: Float[np.ndarray, " atom"]
     states: int
     timestep: float
+    substeps: int
+    laser: bool
     zero: float
 
 
@@ -158,13 +177,16 @@ def _read_header(path: Path, settings_text: str, arrays_text: str) -> _Header:
             masses=_numbers(arrays["Atomic masses"], (atoms,)),
             states=singlets,
             timestep=float(settings["dtstep"][0]),
+            substeps=int(settings["nsubsteps"][0]),
+            laser=settings.get("laser", ["0"])[0] != "0",
             zero=float(settings["ezero"][0]),
         )
     except (KeyError, IndexError, ValueError) as error:
         raise DataError(
             f"the header cannot be read: {error}",
             where=str(path),
-            hint="the output.dat of SHARC 2 names nstates_m, natom, dtstep, ezero and the atoms",
+            hint="the output.dat of SHARC 2 names nstates_m, natom, dtstep, nsubsteps, ezero and "
+            "the atoms",
         ) from error
     if any(others) or not singlets:
         raise DataError(
@@ -247,13 +269,19 @@ def _read_blocks(header: _Header, blocks: list[dict[str, list[str]]]) -> SharcTr
     return SharcTrajectory(
         atomic_numbers=header.atomic_numbers,
         masses=header.masses,
+        step=column("step")[:, 0].astype(np.int64),
+        timestep=header.timestep,
+        substeps=header.substeps,
+        laser=header.laser,
         time=column("step")[:, 0] * header.timestep,
         energies=diagonal + header.zero,
+        relative_energies=diagonal,
         positions=column("positions")[:, 0],
         velocities=column("velocities")[:, 0],
         dipoles=np.moveaxis(column("dipoles")[..., 0], 1, -1),
         active_state=column("state")[:, 0, 1].astype(np.int64) - 1,
         amplitudes=np.einsum("fmd,fd->fm", rotation, _complex(column("coefficients")[:, 0])),
+        rotation=rotation,
         hop_probabilities=column("hop_probabilities")[:, 0],
         random_number=column("random_number")[:, 0],
         kinetic_energy=column("kinetic_energy")[:, 0],
