@@ -95,6 +95,7 @@ def test_the_run_library_is_valid_and_opens_with_a_comment(path: Path) -> None:
 
 def test_the_library_holds_the_promised_runs() -> None:
     promised = {"stilbene-cis", "stilbene-trans", "stilbene-smoke", "tully-1", "tully-2", "tully-3"}
+    promised |= {"morse-1", "morse-2", "morse-3", "pyrazine", "photoisomerization", "spin-boson"}
     assert promised <= {path.stem for path in LIBRARY}
 
 
