@@ -65,6 +65,18 @@ class Model:
         return energies, np.einsum("iiax->iax", h), d
 
 
+def probabilities(c, new, r, a):
+    """Finite-step hop probabilities."""
+    before, after = abs(c[a]) ** 2, abs(new[a]) ** 2
+    if after >= before:
+        return np.zeros(len(c))
+    flow = (new * np.conj(r[:, a] * c[a])).real
+    p = (1 - after / before) * flow / (before - flow[a])
+    p[a] = 0.0
+    p = p.clip(min=0.0)
+    return p / max(1.0, p.sum())
+
+
 def propagate(case):
     """Frames of a trajectory; the state that is tried and refused stays as it was."""
     rng = np.random.default_rng(case.seed)
@@ -91,14 +103,7 @@ def propagate(case):
             t = coupling + k * (coupling_new - coupling)
             r = expm((-1j * h - t) * DT / case.substeps) @ r
         new = r @ c
-        p = np.zeros(n)
-        before, after = abs(c[a]) ** 2, abs(new[a]) ** 2
-        if after < before:
-            flow = (new * np.conj(r[:, a] * c[a])).real
-            p = (1 - after / before) * flow / (before - flow[a])
-            p[a] = 0.0
-            p = p.clip(min=0.0)
-            p /= max(1.0, p.sum())
+        p = probabilities(c, new, r, a)
         number = EAGERNESS * rng.uniform()
         below = int((p.cumsum() < number).sum())
         if below < n:
