@@ -91,10 +91,9 @@ def linear_vibronic(
         gradient=gradient,
         name=name or f"linear vibronic model of {len(energies)} diabats",
         parameters=tuple(
-            (f"{key}[{k}]", float(value))
+            (f"{key}[{k}]", float(table.flatten()[k]))
             for key, table in (*numbers.items(), ("stiffness", matrix))
-            for k, value in enumerate(table.flatten())
-            if value != 0
+            for k in table.flatten().nonzero().squeeze(1).tolist()
         ),
         harmonic=HarmonicReference(positions=reference.numpy(), hessian=matrix.numpy()),
     )
