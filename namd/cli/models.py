@@ -62,14 +62,15 @@ def describe(model: str, *, as_json: bool) -> None:
     MODEL is a model folder or a name of the zoo. The errors are those found at the end of its
     training; `namd evaluate MODEL DATA` finds them on other labels.
 
-    JSON: name, molecule, charge, states, level_of_theory, architecture, sha256, folder, and errors
-    (part of the split → as in namd evaluate --json), null if unknown.
+    JSON: name, molecule, charge, states, level_of_theory, architecture, sha256, folder, and of its
+    training (null if unknown) parameters, training_frames, epochs_done, and errors (part of the
+    split → as in namd evaluate --json).
     """
     from namd.io.library import find_model
     from namd.train.card import error_headings, error_rows
 
     folder = find_model(model)
-    facts = _facts(folder) | {"errors": _errors(folder)}
+    facts = _facts(folder) | _training(folder)
     if as_json:
         console.result_json(facts)
         return
@@ -83,6 +84,9 @@ def describe(model: str, *, as_json: bool) -> None:
         "network": f"{network.pop('kind')}: {', '.join(f'{k} {v}' for k, v in network.items())}",
         "weights": f"SHA-256 {facts['sha256']}",
     }
+    if facts["errors"] is not None:
+        lines["weights"] += f", {facts['parameters']} parameters"
+        lines["training"] = f"{facts['training_frames']} frames, {facts['epochs_done']} epochs"
     for name, fact in lines.items():
         console.result(f"{name:<10}{fact}")
     for part, errors in (facts["errors"] or {}).items():
@@ -125,17 +129,20 @@ def _facts(folder: Path) -> dict[str, Any]:
         ) from None
 
 
-def _errors(folder: Path) -> dict[str, Any] | None:
-    """The errors in ``metrics.json``; None if there is no such file."""
+def _training(folder: Path) -> dict[str, Any]:
+    """What ``metrics.json`` says of the training; all None if there is no such file."""
     from namd.errors import ModelError
 
+    names = ("parameters", "training_frames", "epochs_done", "errors")
     path = folder / "metrics.json"
     try:
-        errors = json.loads(path.read_text(encoding="utf-8"))["errors"]
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        return {name: metrics[name] for name in names}
     except FileNotFoundError:
-        return None
+        return dict.fromkeys(names)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"the errors cannot be read: {error}", where=str(path), hint="copy the folder again"
+            f"the record of its training cannot be read: {error}",
+            where=str(path),
+            hint="copy the folder again",
         ) from None
-    return dict(errors)

@@ -60,13 +60,26 @@ def test_describe_shows_network_and_errors(water: Path, capsys: pytest.CaptureFi
     assert "H2O, charge +1" in shown.out
     assert "perceptron: hidden 8, layers 2" in shown.out
     assert "namd evaluate" in shown.err  # no metrics yet
-    (water / "metrics.json").write_text(json.dumps({"errors": {"test": ERRORS}}))
+    training = {"parameters": 321, "training_frames": 50, "epochs_done": 7}
+    (water / "metrics.json").write_text(json.dumps(training | {"errors": {"test": ERRORS}}))
     assert run(["models", "describe", str(water)]) == 0
     shown = capsys.readouterr()
     assert "Errors on test frames" in shown.out
     assert "0.875" in shown.out
+    assert "321 parameters" in shown.out
+    assert "50 frames, 7 epochs" in shown.out
     assert run(["models", "describe", "water", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["errors"] == {"test": ERRORS}
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["errors"] == {"test": ERRORS}
+    assert facts["parameters"] == 321
+
+
+def test_a_damaged_record_of_the_training_is_refused(
+    water: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (water / "metrics.json").write_text(json.dumps({"errors": {"test": ERRORS}}))
+    assert run(["models", "describe", "water"]) == 3
+    assert "cannot be read: 'parameters'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
