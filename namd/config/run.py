@@ -67,11 +67,10 @@ class DynamicsConfig(Section):
     hopping: Literal["finite-step"] = Field(
         default="finite-step", description="Hop probability of a step."
     )
-    rescaling: Literal["coupling", "velocity"] = Field(
-        default="coupling",
-        description="Direction of the momentum change at a hop: along h_ij, or along the velocity.",
-    )
-    frustrated: Literal["keep", "reverse"] = Field(
+    rescaling: Literal[
+        "coupling", "projected-coupling", "gradient-difference", "velocity", "velocity-per-freedom"
+    ] = Field(default="coupling", description="Direction of the momentum change at a hop.")
+    frustrated: Literal["keep", "reverse", "delta-v"] = Field(
         default="keep", description="Momentum along that direction after a refused hop."
     )
     decoherence: Literal["edc", "none"] = Field(

@@ -20,6 +20,7 @@ from namd.dynamics.registry import (
     RESCALING,
     make,
 )
+from namd.errors import ConfigError
 from namd.molecule import Molecule
 from namd.units import EV_PER_HARTREE
 
@@ -54,8 +55,19 @@ def run_options(
         Geometry whose bonds are guarded, Bohr; none for a model particle.
     device
         Where the batch lives.
+
+    Raises
+    ------
+    ConfigError
+        If the methods do not fit each other or the molecule.
     """
     dynamics = config.dynamics
+    if dynamics.rescaling == "projected-coupling" and len(molecule) == 1:
+        raise ConfigError(
+            "a single particle has no coupling without translation: every hop would be refused",
+            where=f'dynamics.rescaling = "{dynamics.rescaling}"',
+            hint="use coupling",
+        )
     electronic = make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps)
     damping = {}
     if dynamics.decoherence != "none":

@@ -20,7 +20,11 @@ from namd.dynamics.guards.total_energy import TotalEnergy
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.protocol import HopProbability
 from namd.dynamics.momentum.along_coupling import AlongCoupling
+from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
+from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
+from namd.dynamics.momentum.along_velocity_per_freedom import AlongVelocityPerFreedom
+from namd.dynamics.momentum.delta_v import DeltaV
 from namd.dynamics.momentum.frustrated import Keep, Reverse
 from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
 from namd.errors import ConfigError
@@ -32,10 +36,16 @@ ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyTyp
 )
 HOPPING: Mapping[str, Callable[..., HopProbability]] = MappingProxyType({"finite-step": FiniteStep})
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(
-    {"coupling": AlongCoupling, "velocity": AlongVelocity}
+    {
+        "coupling": AlongCoupling,
+        "projected-coupling": AlongProjectedCoupling,
+        "gradient-difference": AlongGradientDifference,
+        "velocity": AlongVelocity,
+        "velocity-per-freedom": AlongVelocityPerFreedom,
+    }
 )
 FRUSTRATED: Mapping[str, Callable[..., FrustratedHop]] = MappingProxyType(
-    {"keep": Keep, "reverse": Reverse}
+    {"keep": Keep, "reverse": Reverse, "delta-v": DeltaV}
 )
 DECOHERENCE: Mapping[str, Callable[..., Decoherence]] = MappingProxyType(
     {"none": NoDecoherence, "edc": EnergyBasedDecoherence}
