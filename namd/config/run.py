@@ -73,8 +73,10 @@ class DynamicsConfig(Section):
     frustrated: Literal["keep", "reverse", "delta-v"] = Field(
         default="keep", description="Momentum along that direction after a refused hop."
     )
-    decoherence: Literal["edc", "none"] = Field(
-        default="edc", description="edc: energy-based (Granucci and Persico); none: bare FSSH."
+    decoherence: Literal["edc", "instantaneous", "none"] = Field(
+        default="edc",
+        description="edc: energy-based (Granucci and Persico); instantaneous: collapse at a hop; "
+        "none: bare FSSH.",
     )
     decoherence_convention: Literal["population", "amplitude"] = Field(
         default="population",
@@ -82,6 +84,10 @@ class DynamicsConfig(Section):
     )
     decoherence_constant_hartree: NotNegative = Field(
         default=0.1, description="Constant C of tau = (1 + C/E_kin)/|E_b - E_a|, Hartree."
+    )
+
+    decoherence_collapse: Literal["accepted", "attempted"] = Field(
+        default="accepted", description="Which hops collapse it, with instantaneous decoherence."
     )
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
@@ -48,7 +49,11 @@ FRUSTRATED: Mapping[str, Callable[..., FrustratedHop]] = MappingProxyType(
     {"keep": Keep, "reverse": Reverse, "delta-v": DeltaV}
 )
 DECOHERENCE: Mapping[str, Callable[..., Decoherence]] = MappingProxyType(
-    {"none": NoDecoherence, "edc": EnergyBasedDecoherence}
+    {
+        "none": NoDecoherence,
+        "edc": EnergyBasedDecoherence,
+        "instantaneous": InstantaneousDecoherence,
+    }
 )
 GUARDS: Mapping[str, Callable[..., Guard]] = MappingProxyType(
     {

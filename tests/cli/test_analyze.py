@@ -222,6 +222,21 @@ def test_what_cannot_be_done_is_said_in_two_lines(
     assert said in captured.err
 
 
+@pytest.mark.parametrize("command", ["populations", "quantum-yield", "hops"])
+def test_the_decoherence_is_named_in_every_result(
+    ensemble: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "edc, C = 0.1 hartree, convention amplitude"
+    with h5py.File(ensemble / "ensemble.h5", "r+") as file:
+        file.attrs["decoherence"] = text
+    arguments = [command, ensemble]
+    if command == "quantum-yield":
+        arguments += ["--classes", ensemble / "classes.yaml"]
+    assert as_json(capsys, *arguments)["decoherence"] == text
+    assert run(["analyze", *map(str, arguments)]) == 0
+    assert f"Decoherence: {text}" in capsys.readouterr().out
+
+
 def test_a_misspelt_bound_is_named(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = ensemble / "wrong.yaml"
     wrong.write_text(CLASSES.replace("below_angstrom", "below_angstroms"))

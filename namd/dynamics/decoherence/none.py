@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Complex128, Float64, Int64
+from jaxtyping import Bool, Complex128, Float64, Int64
 from torch import Tensor
 
 
@@ -18,6 +18,8 @@ class NoDecoherence:
         energies: Float64[Tensor, "traj state"],  # noqa: ARG002
         kinetic_energy: Float64[Tensor, " traj"],  # noqa: ARG002
         timestep: float,  # noqa: ARG002
+        attempted: Bool[Tensor, " traj"],  # noqa: ARG002
+        accepted: Bool[Tensor, " traj"],  # noqa: ARG002
     ) -> Complex128[Tensor, "traj state"]:
         """Unchanged amplitudes."""
         return amplitudes

@@ -53,3 +53,10 @@ def test_a_particle_has_no_projected_coupling():
     with pytest.raises(ConfigError, match="single particle") as caught:
         options(PARTICLE, rescaling="projected-coupling")
     assert caught.value.hint == "use coupling"
+
+
+def test_each_decoherence_gets_its_own_parameters():
+    edc = options(decoherence_constant_hartree=0.2, decoherence_convention="amplitude").decoherence
+    assert edc.describe() == "edc, C = 0.2 hartree, convention amplitude"
+    sudden = options(decoherence="instantaneous", decoherence_collapse="attempted").decoherence
+    assert sudden.describe() == "instantaneous, collapse after every attempted hop"
