@@ -77,6 +77,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "evaluate": LazyCommand("namd.cli.evaluate:evaluate", "Measure a model's errors on a dataset."),
     "run": LazyCommand("namd.cli.run:run", "Run surface-hopping trajectories."),
     "analyze": LazyCommand("namd.cli.analyze:analyze", "Populations, quantum yields, hops."),
+    "validate": LazyCommand(
+        "namd.cli.validate:validate", "Compare our dynamics with exact and published results."
+    ),
     "models": LazyCommand("namd.cli.models:models", "List the models that can be used by name."),
     "config": LazyCommand("namd.cli.config:config", "Check, show and document configurations."),
 }

@@ -5,12 +5,13 @@ The sections follow the way of a run: what moves on which surfaces (``potential`
 kept (``output``). ``namd config schema run`` prints what stands here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from namd.config.classes import AnalysisConfig
 from namd.config.initial_conditions import InitialConditionsConfig
+from namd.config.presets import with_preset
 from namd.config.section import Section
 from namd.units import FS_PER_ATOMIC_TIME
 
@@ -58,6 +59,11 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
+    preset: Literal["fssh", "fssh-edc", "sharc2"] | None = Field(
+        default=None,
+        description="Named set of the methods below; a method given beside it wins. "
+        "`namd config methods` explains each.",
+    )
     electronic: Literal["local-diabatization"] = Field(
         default="local-diabatization", description="Propagation of the amplitudes."
     )
@@ -89,6 +95,11 @@ class DynamicsConfig(Section):
     decoherence_collapse: Literal["accepted", "attempted"] = Field(
         default="accepted", description="Which hops collapse it, with instantaneous decoherence."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, data: Any) -> Any:
+        return with_preset(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _consistent(self) -> "DynamicsConfig":

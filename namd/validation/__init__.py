@@ -1,0 +1,1 @@
+"""Our results beside those of exact quantum mechanics and of other programs."""
