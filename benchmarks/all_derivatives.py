@@ -8,7 +8,7 @@ from namd.nn.adiabatic import matrix_gradient
 from namd.nn.model import DiabaticModel
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.network import NetworkPotential
-from namd.potentials.protocol import Surfaces
+from namd.potentials.protocol import Needs, Surfaces
 from namd.states import StateSpace
 
 
@@ -47,7 +47,9 @@ class AllDerivatives:
         """Its states."""
         return self._inner.states
 
-    def surfaces(self, positions: Tensor, active_state: Tensor) -> Surfaces:
+    def surfaces(
+        self, positions: Tensor, active_state: Tensor, *, needs: Needs = Needs.NOTHING
+    ) -> Surfaces:
         """As asked for, after the forces of all states and the couplings of all pairs."""
         number, size = len(positions), self._slice_size
         missing = -number % size
@@ -58,11 +60,15 @@ class AllDerivatives:
             torch.cat(column)[:number] for column in zip(*parts, strict=True)
         )
         kept = len(self.states)
+        first, second = torch.triu_indices(kept, kept, offset=1)
+        own = torch.arange(kept)
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
             force=-rotated[torch.arange(number), active_state, active_state],
             eigenvectors=vectors[:, :, :kept].contiguous(),
             diabatic_hamiltonian=matrix,
+            couplings=rotated[:, first, second] if Needs.COUPLINGS in needs else None,
+            forces=-rotated[:, own, own] if Needs.FORCES in needs else None,
         )
 
     def _slice(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -198,6 +198,7 @@ def _state(
         torch.as_tensor(header.velocities, dtype=torch.float64, device=device),
         torch.as_tensor(header.active_state, dtype=torch.int64, device=device),
         trajectory_id=torch.as_tensor(header.trajectory_id, dtype=torch.int64, device=device),
+        options=options.step,
     )
 
 

@@ -64,8 +64,9 @@ class DynamicsConfig(Section):
         description="Named set of the methods below; a method given beside it wins. "
         "`namd config methods` explains each.",
     )
-    electronic: Literal["local-diabatization"] = Field(
-        default="local-diabatization", description="Propagation of the amplitudes."
+    electronic: Literal["local-diabatization", "nac-vectors"] = Field(
+        default="local-diabatization",
+        description="Propagation of the amplitudes: by overlaps, or with all couplings (T = v·d).",
     )
     substeps: Annotated[int, Field(gt=0)] = Field(
         default=25, description="Electronic substeps n per nuclear step."

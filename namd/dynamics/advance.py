@@ -5,15 +5,14 @@ the batch size and put back. Rows do not look at each other, so the result does 
 they are cut. Nothing is read back by the host until the steps are made.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from namd.dynamics.batch import TrajectoryBatch, select
+from namd.dynamics.batch import TrajectoryBatch, merge, put_rows, select
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.hop import HopRecord
 from namd.dynamics.options import StepOptions
@@ -77,7 +76,7 @@ def advance(
             piece, found = _chunk(select(batch, index), potential, options, steps=now, rules=rules)
             pieces.append(piece)
             hops.append(found)
-        batch = _put_back(batch, pieces, active)
+        batch = put_rows(batch, active, merge(*pieces))
         steps -= now
     return batch, join_hops(hops, atoms=batch.positions.shape[1])
 
@@ -167,18 +166,3 @@ def _no_hops(atoms: int) -> Columns:
         "accepted": np.zeros(0, dtype=np.bool_),
         "positions": np.zeros((0, atoms, 3)),
     }
-
-
-def _put_back(
-    batch: TrajectoryBatch, pieces: list[TrajectoryBatch], index: Int64[Tensor, " row"]
-) -> TrajectoryBatch:
-    """Replace the rows ``index`` of the ensemble."""
-    return TrajectoryBatch(**dict(_replaced(batch, pieces, index)))
-
-
-def _replaced(
-    batch: TrajectoryBatch, pieces: list[TrajectoryBatch], index: Int64[Tensor, " row"]
-) -> Iterator[tuple[str, Tensor]]:
-    for field in fields(batch):
-        rows = torch.cat([getattr(piece, field.name) for piece in pieces])
-        yield field.name, getattr(batch, field.name).index_copy(0, index, rows)

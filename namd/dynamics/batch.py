@@ -1,19 +1,24 @@
 """The state of many trajectories of one molecule: a frozen value, one row per trajectory.
 
 A batch holds everything the next step needs and nothing else, so that writing its tensors to a
-file and reading them back is a checkpoint. Rows never look at each other.
+file and reading them back is a checkpoint. Rows never look at each other. What the chosen methods
+do not need has length zero along its own axis, so that every batch has the same fields.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Complex128, Float64, Int64
 from torch import Tensor
 
 from namd.dynamics.status import Reason, Status
-from namd.errors import DataError
-from namd.potentials.protocol import Potential
+from namd.errors import ConfigError, DataError
+from namd.potentials.protocol import Needs, Potential, Surfaces
+
+Memory = Mapping[str, Tensor]
+"""What methods keep between steps, ``[traj, …]`` by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +33,11 @@ class TrajectoryBatch:
         c_k of the adiabatic states, in the gauge of ``eigenvectors``.
     active_state
         State a whose force moves the nuclei, 0-based.
-    energies, force, eigenvectors, diabatic_hamiltonian
+    energies, force, eigenvectors, diabatic_hamiltonian, couplings, forces
         Surfaces at ``positions`` (:class:`namd.potentials.protocol.Surfaces`); ``force`` belongs to
-        ``active_state``, after a hop to the new one.
+        ``active_state``, after a hop to the new one. The signs of the states continue those of the
+        step before (:mod:`namd.dynamics.gauge`). No diabats without a basis, no pairs and no states
+        where couplings or all forces are not needed.
     trajectory_id
         Identity of the trajectory in the ensemble; together with the seed and ``step`` it fixes
         every random number.
@@ -42,6 +49,8 @@ class TrajectoryBatch:
         Kinetic plus active-state energy at step 0, Hartree: what the drift guard compares with.
     last_hop_step
         ``step`` reached with the last accepted hop, −1 if there was none.
+    memory
+        What the methods remember of earlier steps; each knows its own by name.
     """
 
     positions: Float64[Tensor, "traj atom 3"]
@@ -52,15 +61,32 @@ class TrajectoryBatch:
     force: Float64[Tensor, "traj atom 3"]
     eigenvectors: Float64[Tensor, "traj diabat state"]
     diabatic_hamiltonian: Float64[Tensor, "traj diabat diabat"]
+    couplings: Float64[Tensor, "traj pair atom 3"]
+    forces: Float64[Tensor, "traj known_force atom 3"]
     trajectory_id: Int64[Tensor, " traj"]
     step: Int64[Tensor, " traj"]
     status: Int64[Tensor, " traj"]
     reason: Int64[Tensor, " traj"]
     initial_total_energy: Float64[Tensor, " traj"]
     last_hop_step: Int64[Tensor, " traj"]
+    memory: Memory = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.positions.shape[0]
+
+
+@runtime_checkable
+class Preparation(Protocol):
+    """What the methods of a run want to find at step 0; the options of a step know it."""
+
+    @property
+    def needs(self) -> Needs:
+        """What they need of every geometry."""
+        ...
+
+    def first_memory(self, batch: TrajectoryBatch) -> Memory:
+        """What they remember before the first step."""
+        ...
 
 
 def start(
@@ -70,6 +96,7 @@ def start(
     active_state: Int64[Tensor, " traj"],
     *,
     trajectory_id: Int64[Tensor, " traj"] | None = None,
+    options: Preparation | None = None,
 ) -> TrajectoryBatch:
     """Trajectories at step 0, each with c the unit vector of its active state.
 
@@ -83,9 +110,14 @@ def start(
         Initial state of each trajectory, 0-based.
     trajectory_id
         Identities; 0, 1, 2, … if left out.
+    options
+        Options of the steps to be made. May be left out for methods that need nothing but the basis
+        and remember nothing, such as the default ones.
 
     Raises
     ------
+    ConfigError
+        If the potential does not have what a method needs.
     DataError
         If a shape does not fit the molecule, a state does not exist, an identity appears twice, or
         the geometry, velocity or surface of a trajectory is not finite.
@@ -101,7 +133,9 @@ def start(
             where="initial conditions, trajectory_id",
             hint="identities key the random numbers: give every trajectory its own",
         )
-    surfaces = potential.surfaces(positions, active_state)
+    needs = Needs.NOTHING if options is None else options.needs
+    surfaces = potential.surfaces(positions, active_state, needs=needs)
+    _refuse_unserved(surfaces, needs, potential)
     unit = torch.nn.functional.one_hot(active_state, len(potential.states))
     counter = torch.zeros(traj, dtype=torch.int64, device=device)
     batch = TrajectoryBatch(
@@ -109,10 +143,7 @@ def start(
         velocities=velocities,
         amplitudes=unit.to(torch.complex128),
         active_state=active_state,
-        energies=surfaces.energies,
-        force=surfaces.force,
-        eigenvectors=surfaces.eigenvectors,
-        diabatic_hamiltonian=surfaces.diabatic_hamiltonian,
+        **surface_fields(surfaces),
         trajectory_id=trajectory_id,
         step=counter,
         status=torch.full_like(counter, Status.ACTIVE),
@@ -122,8 +153,54 @@ def start(
     )
     _refuse_rows(~is_finite(batch), "positions, velocities or surfaces are not finite numbers")
     masses = torch.as_tensor(potential.molecule.masses, dtype=torch.float64, device=device)
-    total = total_energy(batch, masses)
-    return _map(lambda name, value: total if name == "initial_total_energy" else value, batch)
+    batch = replace(batch, initial_total_energy=total_energy(batch, masses))
+    return batch if options is None else replace(batch, memory=options.first_memory(batch))
+
+
+class SurfaceFields(TypedDict):
+    """The fields of a batch that are the surfaces at its positions."""
+
+    energies: Tensor
+    force: Tensor
+    eigenvectors: Tensor
+    diabatic_hamiltonian: Tensor
+    couplings: Tensor
+    forces: Tensor
+
+
+def surface_fields(surfaces: Surfaces) -> SurfaceFields:
+    """Surfaces as fields of a batch: what is missing becomes an axis of length zero."""
+    energies, force = surfaces.energies, surfaces.force
+    traj, states = energies.shape
+
+    def given(value: Tensor | None, *shape: int) -> Tensor:
+        return energies.new_zeros(traj, *shape) if value is None else value
+
+    return {
+        "energies": energies,
+        "force": force,
+        "eigenvectors": given(surfaces.eigenvectors, 0, states),
+        "diabatic_hamiltonian": given(surfaces.diabatic_hamiltonian, 0, 0),
+        "couplings": given(surfaces.couplings, 0, *force.shape[1:]),
+        "forces": given(surfaces.forces, 0, *force.shape[1:]),
+    }
+
+
+def recall(batch: TrajectoryBatch, name: str) -> Tensor:
+    """What a method remembers under ``name``.
+
+    Raises
+    ------
+    DataError
+        If the trajectories were started for other methods.
+    """
+    if name not in batch.memory:
+        raise DataError(
+            f"the trajectories do not remember {name}",
+            where="trajectory batch",
+            hint="start them with the options of their steps: start(…, options=options)",
+        )
+    return batch.memory[name]
 
 
 def kinetic_energy(
@@ -155,8 +232,7 @@ def total_energy(
 def is_finite(batch: TrajectoryBatch) -> Bool[Tensor, " traj"]:
     """Whether every real or complex number of a trajectory is finite."""
     sound = torch.ones(len(batch), dtype=torch.bool, device=batch.positions.device)
-    for field in fields(batch):
-        value: Tensor = getattr(batch, field.name)
+    for value in tensors(batch).values():
         if not value.dtype.is_floating_point and not value.dtype.is_complex:
             continue
         sound = sound & torch.isfinite(value.reshape(len(batch), -1)).all(1)
@@ -165,12 +241,19 @@ def is_finite(batch: TrajectoryBatch) -> Bool[Tensor, " traj"]:
 
 def select(batch: TrajectoryBatch, index: Int64[Tensor, " row"]) -> TrajectoryBatch:
     """Take the rows ``index`` in that order."""
-    return _map(lambda _, value: value.index_select(0, index), batch)
+    return _map(lambda value: value.index_select(0, index), batch)
 
 
-def merge(first: TrajectoryBatch, second: TrajectoryBatch) -> TrajectoryBatch:
-    """Put the rows of ``second`` after those of ``first``."""
-    return _map(lambda name, value: torch.cat((value, getattr(second, name))), first)
+def merge(first: TrajectoryBatch, *others: TrajectoryBatch) -> TrajectoryBatch:
+    """Put the rows of ``others`` after those of ``first``."""
+    return _map(lambda *values: torch.cat(values), first, *others)
+
+
+def put_rows(
+    batch: TrajectoryBatch, index: Int64[Tensor, " row"], rows: TrajectoryBatch
+) -> TrajectoryBatch:
+    """Replace the rows ``index`` by ``rows``."""
+    return _map(lambda value, new: value.index_copy(0, index, new), batch, rows)
 
 
 def choose(
@@ -178,17 +261,32 @@ def choose(
 ) -> TrajectoryBatch:
     """Row by row ``first`` where the condition holds, else ``second`` (bits untouched)."""
 
-    def pick(name: str, value: Tensor) -> Tensor:
-        mask = condition.reshape(-1, *(1,) * (value.ndim - 1))
-        return torch.where(mask, value, getattr(second, name))
+    def pick(value: Tensor, other: Tensor) -> Tensor:
+        return torch.where(condition.reshape(-1, *(1,) * (value.ndim - 1)), value, other)
 
-    return _map(pick, first)
+    return _map(pick, first, second)
 
 
-def _map(change: Callable[[str, Tensor], Tensor], batch: TrajectoryBatch) -> TrajectoryBatch:
-    """Make a batch whose field ``name`` is ``change(name, value)``."""
-    names = (field.name for field in fields(batch))
-    return TrajectoryBatch(**{name: change(name, getattr(batch, name)) for name in names})
+def tensors(batch: TrajectoryBatch) -> dict[str, Tensor]:
+    """Every tensor of a batch by name; those of the memory as ``memory/name``."""
+    plain = {entry.name: getattr(batch, entry.name) for entry in fields(batch)}
+    memory = plain.pop("memory")
+    return plain | {f"memory/{name}": value for name, value in memory.items()}
+
+
+def from_tensors(values: Mapping[str, Tensor]) -> TrajectoryBatch:
+    """Undo :func:`tensors`."""
+    memory = {name.removeprefix("memory/"): name for name in values if name.startswith("memory/")}
+    plain = {name: value for name, value in values.items() if name not in memory.values()}
+    return TrajectoryBatch(
+        **plain, memory={name: values[full] for name, full in sorted(memory.items())}
+    )
+
+
+def _map(change: Callable[..., Tensor], *batches: TrajectoryBatch) -> TrajectoryBatch:
+    """Make a batch of ``change`` applied to the tensors of one name of all batches."""
+    tables = [tensors(batch) for batch in batches]
+    return from_tensors({name: change(*(table[name] for table in tables)) for name in tables[0]})
 
 
 def _check_input(
@@ -206,6 +304,22 @@ def _check_input(
     states = len(potential.states)
     outside = (active_state < 0) | (active_state >= states)
     _refuse_rows(outside, f"the active state must lie between 0 and {states - 1}")
+
+
+def _refuse_unserved(surfaces: Surfaces, needs: Needs, potential: Potential) -> None:
+    """Refuse methods that need what the potential does not have."""
+    offered = {
+        Needs.BASIS: ("a quasi-diabatic basis of its states", surfaces.eigenvectors),
+        Needs.COUPLINGS: ("couplings", surfaces.couplings),
+        Needs.FORCES: ("the forces of all states", surfaces.forces),
+    }
+    for need, (words, value) in offered.items():
+        if need in needs and value is None:
+            raise ConfigError(
+                f"a method of this run needs {words}, which the potential does not have",
+                where=potential.describe()["name"],
+                hint="choose another method of electronic propagation, hopping or rescaling",
+            )
 
 
 def _refuse_rows(bad: Bool[Tensor, " traj"], message: str) -> None:

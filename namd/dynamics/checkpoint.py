@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import torch
 
-from namd.dynamics.batch import TrajectoryBatch
+from namd.dynamics.batch import TrajectoryBatch, from_tensors, tensors
 from namd.errors import DataError, NamdError
 from namd.io.atomic import write_bytes
 from namd.io.ensemble_parts import check_parts, discard_parts
@@ -60,8 +60,8 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         file.attrs["step"] = checkpoint.step
         file.attrs["hops"] = checkpoint.hops
         file["digests"] = np.array(checkpoint.digests, dtype="S64")
-        for field in fields(checkpoint.batch):
-            file[f"batch/{field.name}"] = getattr(checkpoint.batch, field.name).cpu().numpy()
+        for name, value in tensors(checkpoint.batch).items():
+            file[f"batch/{name}"] = value.cpu().numpy()
 
     image = hdf5_image(fill)
     number = len(checkpoint.digests) - 1
@@ -113,16 +113,17 @@ def _read(data: bytes, *, where: str, device: torch.device | str) -> Checkpoint:
     if hashlib.sha256(image).digest() != digest:
         raise DataError("the checkpoint was altered or cut short", where=where)
     with h5py.File(io.BytesIO(image), "r") as file:
-        stored = set(file["batch"])
-        expected = {field.name for field in fields(TrajectoryBatch)}
+        stored = set(file["batch"]) - {"memory"}
+        expected = {field.name for field in fields(TrajectoryBatch)} - {"memory"}
         if stored != expected:
             raise DataError(
                 f"the checkpoint was written by another version of namd: "
                 f"{', '.join(sorted(stored ^ expected))} differ",
                 where=where,
             )
-        batch = TrajectoryBatch(
-            **{name: torch.from_numpy(file["batch"][name][()]).to(device) for name in expected}
+        names = stored | {f"memory/{name}" for name in file.get("batch/memory", ())}
+        batch = from_tensors(
+            {name: torch.from_numpy(file["batch"][name][()]).to(device) for name in names}
         )
         return Checkpoint(
             batch=batch,

@@ -1,12 +1,16 @@
 """Everything that decides how a step is made, apart from the potential."""
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from jaxtyping import Float64
 from torch import Tensor
 
+from namd.dynamics.batch import Memory, TrajectoryBatch
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
+from namd.dynamics.demands import Demanding, Remembering
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.guards.not_a_number import NotANumber
@@ -17,6 +21,7 @@ from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.frustrated import Keep
 from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
 from namd.errors import ConfigError
+from namd.potentials.protocol import Needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +70,20 @@ class StepOptions:
                 "the bucket for hopping trajectories needs at least one place",
                 where=f"hop_capacity = {self.hop_capacity}",
             )
+
+    @property
+    def needs(self) -> Needs:
+        """What any of the strategies needs of every geometry."""
+        wishes = (each.needs for each in self._strategies() if isinstance(each, Demanding))
+        return reduce(or_, wishes, Needs.NOTHING)
+
+    def first_memory(self, batch: TrajectoryBatch) -> Memory:
+        """What the strategies remember of a batch at step 0."""
+        memory: dict[str, Tensor] = {}
+        for each in self._strategies():
+            if isinstance(each, Remembering):
+                memory |= each.first_memory(batch, seed=self.seed)
+        return memory
+
+    def _strategies(self) -> tuple[object, ...]:
+        return self.electronic, self.hopping, self.rescaling, self.frustrated, self.decoherence

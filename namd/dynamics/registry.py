@@ -13,6 +13,7 @@ from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.guards.broken_molecule import BrokenMolecule
 from namd.dynamics.guards.not_a_number import NotANumber
@@ -33,7 +34,7 @@ from namd.errors import ConfigError
 Strategy = TypeVar("Strategy")
 
 ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyType(
-    {"local-diabatization": LocalDiabatization}
+    {"local-diabatization": LocalDiabatization, "nac-vectors": NacVectors}
 )
 HOPPING: Mapping[str, Callable[..., HopProbability]] = MappingProxyType({"finite-step": FiniteStep})
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(

@@ -3,7 +3,8 @@ r"""One time step of surface hopping for a whole batch, as a pure function.
 Order inside a step from t to t + dt::
 
     R' = R + v dt + M⁻¹F_a dt²/2             velocity Verlet
-    E', F'_a, U'  ← potential(R', a)         one forward pass, one vector–Jacobian product
+    E', F'_a, U'  ← potential(R', a)         one forward pass, one vector–Jacobian product, and
+                                             what else the methods need; signs continue
     v' = v + M⁻¹(F_a + F'_a) dt/2
     c' = 𝓡 c                                 electronic propagation, in the adiabatic basis
     P_{a→b}, r → b                           hop probability and one uniform number
@@ -30,13 +31,15 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from namd.dynamics.batch import TrajectoryBatch, choose, kinetic_energy
+from namd.dynamics.batch import TrajectoryBatch, choose, kinetic_energy, surface_fields
+from namd.dynamics.gauge import continue_signs
 from namd.dynamics.hop import HopRecord, attempt_hops
 from namd.dynamics.hopping.protocol import ElectronicChange
 from namd.dynamics.hopping.selection import select_state
 from namd.dynamics.options import StepOptions
 from namd.dynamics.random_numbers import uniform
 from namd.dynamics.status import Reason, Status
+from namd.errors import DataError
 from namd.potentials.protocol import Potential
 from namd.random import Stream
 
@@ -117,42 +120,49 @@ def _move_nuclei(
     acceleration = batch.force / options.masses[:, None]
     positions = batch.positions + batch.velocities * dt + acceleration * (0.5 * dt * dt)
     positions = torch.where(alive, positions, batch.positions)
-    surfaces = potential.surfaces(positions, batch.active_state)
+    surfaces = potential.surfaces(positions, batch.active_state, needs=options.needs)
     acceleration = acceleration + surfaces.force / options.masses[:, None]
-    return replace(
+    moved = replace(
         batch,
         positions=positions,
         velocities=batch.velocities + acceleration * (0.5 * dt),
-        energies=surfaces.energies,
-        force=surfaces.force,
-        eigenvectors=surfaces.eigenvectors,
-        diabatic_hamiltonian=surfaces.diabatic_hamiltonian,
+        **surface_fields(surfaces),
         step=batch.step + 1,
     )
+    _refuse_unprepared(batch, moved)
+    return continue_signs(batch, moved)
+
+
+def _refuse_unprepared(before: TrajectoryBatch, after: TrajectoryBatch) -> None:
+    """Refuse trajectories that were started for methods with other needs."""
+    for name in ("eigenvectors", "couplings", "forces"):
+        if getattr(before, name).shape != getattr(after, name).shape:
+            raise DataError(
+                f"the trajectories were started for other methods: {name} do not fit",
+                where="trajectory batch",
+                hint="start them with the options of their steps: start(…, options=options)",
+            )
 
 
 def _propagate_electrons(
     before: TrajectoryBatch, after: TrajectoryBatch, options: StepOptions
 ) -> tuple[TrajectoryBatch, Int64[Tensor, " traj"]]:
     """Amplitudes at t + dt, and the state each trajectory tries to be in."""
-    propagator = options.electronic.propagator(
-        before.energies,
-        after.energies,
-        overlap=before.eigenvectors.mT @ after.eigenvectors,
-        timestep=options.timestep,
-    )
-    amplitudes = (propagator @ before.amplitudes.unsqueeze(-1)).squeeze(-1)
+    made = options.electronic.propagate(before, after, timestep=options.timestep)
+    amplitudes = (made.propagator @ before.amplitudes.unsqueeze(-1)).squeeze(-1)
     probabilities = options.hopping.probabilities(
         ElectronicChange(
             amplitudes_before=before.amplitudes,
             amplitudes_after=amplitudes,
-            propagator=propagator,
+            propagator=made.propagator,
             active_state=before.active_state,
+            path=made.path,
         )
     )
     number = uniform(after.trajectory_id, after.step, seed=options.seed, stream=Stream.HOP)
     target = select_state(probabilities, number, active_state=before.active_state)
-    return replace(after, amplitudes=amplitudes), target
+    memory = {**after.memory, **made.memory}
+    return replace(after, amplitudes=amplitudes, memory=memory), target
 
 
 def _guard(

@@ -16,7 +16,7 @@ from torch import Tensor
 from namd.errors import ConfigError
 from namd.molecule import Molecule
 from namd.potentials.eigen import symmetric_eigen
-from namd.potentials.protocol import Surfaces
+from namd.potentials.protocol import Needs, Surfaces
 from namd.states import StateSpace
 
 Hamiltonian = Callable[[Tensor], Tensor]
@@ -53,15 +53,27 @@ class DiabaticPotential:
         self,
         positions: Float64[Tensor, "traj atom 3"],
         active_state: Int64[Tensor, " traj"],
+        *,
+        needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
-        """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
+        """Energies, active-state force and quasi-diabatic basis, and all else that is needed."""
         diabatic, energies, vectors = self._diagonalise(positions)
+        gradient = self.gradient(positions)
         column = pick_state(vectors, active_state)
+        columns = vectors.unbind(2)
+        couplings = forces = None
+        if Needs.COUPLINGS in needs:
+            pairs = [sandwich(columns[i], gradient, columns[j]) for i, j in self.states.pairs]
+            couplings = torch.stack(pairs, 1) if pairs else gradient[:, 0, :0]
+        if Needs.FORCES in needs:
+            forces = -torch.stack([sandwich(u, gradient, u) for u in columns], 1)
         return Surfaces(
             energies=energies,
-            force=-sandwich(column, self.gradient(positions), column),
+            force=-sandwich(column, gradient, column),
             eigenvectors=vectors,
             diabatic_hamiltonian=diabatic,
+            couplings=couplings,
+            forces=forces,
         )
 
     def force(

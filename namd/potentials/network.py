@@ -1,9 +1,10 @@
-"""A trained network behind the potential protocol: one forward and one vjp per step.
+"""A trained network behind the potential protocol: one forward and, by default, one vjp per step.
 
 The active force is the vector–Jacobian product of W with the cotangent u_a u_aᵀ, a coupling that
 with the symmetrised u_i u_jᵀ; neither needs ∇W as a whole. Whatever the number of states, a step
 costs one forward and one backward pass; couplings are asked for only by trajectories that try to
-hop.
+hop. A method that needs all couplings or forces in every step costs one more backward pass for each
+of them, on the same forward pass.
 
 On the CPU geometries are evaluated in slices of a fixed number (the last one padded), each by one
 thread: they stay in cache, and the arithmetic of one trajectory does not depend on how many others
@@ -24,13 +25,13 @@ from namd.nn.model_folder import load_model, read_header
 from namd.nn.parallel import side_by_side
 from namd.potentials.diabatic import pick_state
 from namd.potentials.eigen import symmetric_eigen
-from namd.potentials.protocol import Surfaces
+from namd.potentials.protocol import Needs, Surfaces
 from namd.states import StateSpace
 
 _CPU_SLICE = 16
 
-Cotangent = Callable[[Float64[Tensor, "row diabat diabat"], slice], tuple[Tensor, ...]]
-"""From W of a slice to the cotangent its vjp is taken with, and what else is to be kept."""
+Cotangents = Callable[[Float64[Tensor, "row diabat diabat"], slice], tuple[Tensor, ...]]
+"""From W of a slice to the cotangents ``[row, vjp, diabat, diabat]``, and what else is kept."""
 
 
 class NetworkPotential:
@@ -74,22 +75,35 @@ class NetworkPotential:
         }
 
     def surfaces(
-        self, positions: Float64[Tensor, "traj atom 3"], active_state: Int64[Tensor, " traj"]
+        self,
+        positions: Float64[Tensor, "traj atom 3"],
+        active_state: Int64[Tensor, " traj"],
+        *,
+        needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
-        """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
-
-        def active(matrix: Tensor, rows: slice) -> tuple[Tensor, ...]:
-            energies, vectors = symmetric_eigen(matrix)
-            column = pick_state(vectors, _padded(active_state[rows], len(matrix)))
-            return column[:, :, None] * column[:, None, :], energies, vectors
-
-        matrix, gradient, energies, vectors = self._vjp(positions, active)
+        """Energies, active-state force and quasi-diabatic basis, and all else that is needed."""
         kept = len(self.states)
+        pairs = self.states.pairs if Needs.COUPLINGS in needs else ()
+        every = range(kept) if Needs.FORCES in needs else ()
+
+        def wanted(matrix: Tensor, rows: slice) -> tuple[Tensor, ...]:
+            energies, vectors = symmetric_eigen(matrix)
+            columns = vectors.unbind(2)
+            active = pick_state(vectors, _padded(active_state[rows], len(matrix)))
+            weights = [_symmetric(active, active)]
+            weights += [_symmetric(columns[i], columns[j]) for i, j in pairs]
+            weights += [_symmetric(columns[k], columns[k]) for k in every]
+            return torch.stack(weights, 1), energies, vectors
+
+        matrix, gradients, energies, vectors = self._vjp(positions, wanted)
+        couplings, forces = gradients[:, 1 : 1 + len(pairs)], gradients[:, 1 + len(pairs) :]
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
-            force=-gradient,
+            force=-gradients[:, 0],
             eigenvectors=vectors[:, :, :kept].contiguous(),
             diabatic_hamiltonian=matrix,
+            couplings=couplings.contiguous() if Needs.COUPLINGS in needs else None,
+            forces=-forces if Needs.FORCES in needs else None,
         )
 
     def force(
@@ -110,15 +124,14 @@ class NetworkPotential:
             _, vectors = symmetric_eigen(matrix)
             left = pick_state(vectors, _padded(first[rows], len(matrix)))
             right = pick_state(vectors, _padded(second[rows], len(matrix)))
-            outer = left[:, :, None] * right[:, None, :]
-            return (0.5 * (outer + outer.mT),)
+            return (_symmetric(left, right)[:, None],)
 
         if len(positions) == 0:
             return torch.zeros_like(positions)
-        return self._vjp(positions, pair)[1]
+        return self._vjp(positions, pair)[1][:, 0]
 
-    def _vjp(self, positions: Tensor, cotangent: Cotangent) -> tuple[Tensor, ...]:
-        """W, Σ_kl C_kl ∇W_kl and what the cotangent's maker keeps, slice by slice."""
+    def _vjp(self, positions: Tensor, cotangents: Cotangents) -> tuple[Tensor, ...]:
+        """W, Σ_kl C_kl ∇W_kl of every cotangent and what their maker keeps, slice by slice."""
         model = self._model
         number = len(positions)
         # Positions relative to the centroid: float32 loses nothing to a drift of the molecule.
@@ -131,13 +144,23 @@ class NetworkPotential:
             with torch.enable_grad():
                 raw = model.network(chosen)
             matrix = raw.detach().double() * model.scale + torch.diag(model.shift)
-            weights, *kept = cotangent(matrix, rows)
-            weights = (weights * model.scale).to(raw.dtype)
-            (gradient,) = torch.autograd.grad(raw, chosen, weights)
-            return matrix, gradient.double(), *kept
+            weights, *kept = cotangents(matrix, rows)
+            ways = (weights * model.scale).to(raw.dtype).unbind(1)
+            last = len(ways) - 1
+            gradients = [
+                torch.autograd.grad(raw, chosen, way, retain_graph=k < last)[0].double()
+                for k, way in enumerate(ways)
+            ]
+            return matrix, torch.stack(gradients, 1), *kept
 
         parts = side_by_side(evaluate, range(0, number, size))
         return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+
+
+def _symmetric(left: Tensor, right: Tensor) -> Tensor:
+    """½(u vᵀ + v uᵀ), the cotangent of uᵀ(∇W)v."""
+    outer = left[:, :, None] * right[:, None, :]
+    return 0.5 * (outer + outer.mT)
 
 
 def _padded(rows: Tensor, size: int) -> Tensor:

@@ -1,11 +1,13 @@
 """The one protocol behind which every electronic structure stands.
 
 A dynamics step asks for one thing: the surfaces of a batch of geometries, with the force of each
-trajectory's *active* state. Everything else (the coupling of a pair, the force of another state)
-is asked for only where a trajectory tries to hop.
+trajectory's *active* state. A method that wants more of every step says so (:class:`Needs`);
+everything else (the coupling of a pair, the force of another state) is asked for only where a
+trajectory tries to hop.
 """
 
 from dataclasses import dataclass
+from enum import Flag, auto
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -13,6 +15,24 @@ from torch import Tensor
 
 from namd.molecule import Molecule
 from namd.states import StateSpace
+
+
+class Needs(Flag):
+    """What is wanted of every geometry beside energies and the active state's force.
+
+    Examples
+    --------
+    >>> Needs.COUPLINGS in Needs.BASIS | Needs.COUPLINGS
+    True
+    """
+
+    NOTHING = 0
+    BASIS = auto()
+    """Eigenvectors in a quasi-diabatic basis; free where there is one."""
+    COUPLINGS = auto()
+    """h_ij of all pairs."""
+    FORCES = auto()
+    """−∇E_i of all states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +47,24 @@ class Surfaces:
         −∇E_a of each trajectory's active state a, Hartree/Bohr.
     eigenvectors
         Columns are the adiabatic states in the quasi-diabatic basis, W u_k = E_k u_k. Signs are
-        arbitrary. With more diabats than states only the lowest states' columns are kept.
+        arbitrary. With more diabats than states only the lowest states' columns are kept. ``None``
+        where there is no such basis.
     diabatic_hamiltonian
-        W, real symmetric, Hartree.
+        W, real symmetric, Hartree; ``None`` where there is no such basis.
+    couplings
+        h_ij of all pairs i < j in the order of the ``pair`` axis, Hartree/Bohr, in the gauge of
+        ``eigenvectors`` where there are any, else one sign per state, arbitrary. ``None`` unless
+        asked for.
+    forces
+        −∇E_i of all states, Hartree/Bohr. ``None`` unless asked for.
     """
 
     energies: Float[Tensor, "traj state"]
     force: Float[Tensor, "traj atom 3"]
-    eigenvectors: Float[Tensor, "traj diabat state"]
-    diabatic_hamiltonian: Float[Tensor, "traj diabat diabat"]
+    eigenvectors: Float[Tensor, "traj diabat state"] | None = None
+    diabatic_hamiltonian: Float[Tensor, "traj diabat diabat"] | None = None
+    couplings: Float[Tensor, "traj pair atom 3"] | None = None
+    forces: Float[Tensor, "traj state atom 3"] | None = None
 
 
 @runtime_checkable
@@ -57,9 +86,18 @@ class Potential(Protocol):
         ...
 
     def surfaces(
-        self, positions: Float[Tensor, "traj atom 3"], active_state: Int[Tensor, " traj"]
+        self,
+        positions: Float[Tensor, "traj atom 3"],
+        active_state: Int[Tensor, " traj"],
+        *,
+        needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
-        """Energies, active-state force and quasi-diabatic basis at ``positions`` (Bohr)."""
+        """Energies and active-state force at ``positions`` (Bohr), and what else is needed.
+
+        Couplings and forces cost something and are made only where ``needs`` says so; the basis is
+        given wherever there is one. What a potential does not have it leaves at ``None``; whoever
+        needs it says so before the first step.
+        """
         ...
 
     def force(

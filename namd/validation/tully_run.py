@@ -17,6 +17,7 @@ from namd.config.run import RunConfig
 from namd.dynamics.advance import advance
 from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.from_config import run_options
+from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
 from namd.errors import ConfigError
 from namd.potentials.diabatic import DiabaticPotential
@@ -108,7 +109,7 @@ def run_tully(
     config = validate(apply_overrides(data, overrides), RunConfig, where="namd validate tully")
     options = run_options(config, potential.molecule, reference=None, device="cpu")
     batch, _ = advance(
-        _incoming(potential, momentum, trajectories=trajectories),
+        _incoming(potential, momentum, options.step, trajectories=trajectories),
         potential,
         options.step,
         steps=options.loop.rules.max_steps,
@@ -159,14 +160,14 @@ def _configuration(
 
 
 def _incoming(
-    potential: DiabaticPotential, momentum: float, *, trajectories: int
+    potential: DiabaticPotential, momentum: float, options: StepOptions, *, trajectories: int
 ) -> TrajectoryBatch:
     positions = torch.zeros(trajectories, 1, 3, dtype=torch.float64)
     velocities = torch.zeros_like(positions)
     positions[:, 0, 0] = -START
     velocities[:, 0, 0] = momentum / MASS
     lower = torch.zeros(trajectories, dtype=torch.int64)
-    return start(potential, positions, velocities, lower)
+    return start(potential, positions, velocities, lower, options=options)
 
 
 def _count(batch: TrajectoryBatch, *, timestep: float, decoherence: str) -> TullyOutcome:

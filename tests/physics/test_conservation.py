@@ -78,8 +78,8 @@ class Flipped:
         bits = torch.randint(0, 2, shape, generator=self.generator, dtype=torch.int64)
         return (2 * bits - 1).to(torch.float64)
 
-    def surfaces(self, positions, active_state):
-        s = self.inner.surfaces(positions, active_state)
+    def surfaces(self, positions, active_state, *, needs):
+        s = self.inner.surfaces(positions, active_state, needs=needs)
         signs = self.signs(len(positions), 1, len(self.states))
         return replace(s, eigenvectors=s.eigenvectors * signs)
 

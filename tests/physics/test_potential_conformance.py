@@ -8,7 +8,7 @@ from namd.config.architecture import FusionArchitecture
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.potentials.network import NetworkPotential
-from namd.potentials.protocol import Potential
+from namd.potentials.protocol import Needs, Potential
 from namd.potentials.tully import tully
 from namd.potentials.vibronic import linear_vibronic
 from namd.states import StateSpace
@@ -149,17 +149,50 @@ def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
         torch.testing.assert_close(swapped.abs(), h.abs(), rtol=1e-10, atol=1e-13)
 
 
+def test_all_forces_and_couplings_are_those_asked_for_one_by_one(potential, positions):
+    chosen = torch.arange(TRAJECTORIES) % len(potential.states)
+    plain = potential.surfaces(positions, chosen)
+    assert plain.couplings is None
+    assert plain.forces is None
+    s = potential.surfaces(positions, chosen, needs=Needs.COUPLINGS | Needs.FORCES)
+    assert torch.equal(s.force, plain.force)
+    assert s.couplings.shape == (TRAJECTORIES, len(potential.states.pairs), *positions.shape[1:])
+    for k in range(len(potential.states)):
+        force = potential.force(positions, states_of(potential, k))
+        torch.testing.assert_close(s.forces[:, k], force, rtol=1e-12, atol=1e-14)
+    for k, (i, j) in enumerate(potential.states.pairs):
+        h = potential.coupling(positions, states_of(potential, i), states_of(potential, j))
+        sign = (h * s.couplings[:, k]).sum((1, 2)).sign()[:, None, None]
+        torch.testing.assert_close(h * sign, s.couplings[:, k], rtol=1e-12, atol=1e-14)
+    # Couplings have the signs of the eigenvectors beside them: h = uᵀ(∇W)v along any direction.
+    along = 1e-4 * torch.randn(
+        positions.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(8)
+    )
+    ahead, behind = (
+        potential.surfaces(positions + sign * along, chosen).diabatic_hamiltonian
+        for sign in (1.0, -1.0)
+    )
+    change = s.eigenvectors.mT @ ((ahead - behind) / 2) @ s.eigenvectors
+    for k, (i, j) in enumerate(potential.states.pairs):
+        torch.testing.assert_close(
+            (s.couplings[:, k] * along).sum((1, 2)), change[:, i, j], rtol=1e-5, atol=1e-11
+        )
+
+
 def test_each_row_follows_its_own_state_and_geometry(potential, positions):
     """Mixed active states in one batch, bit for bit as one by one."""
     chosen = torch.arange(TRAJECTORIES) % len(potential.states)
-    together = potential.surfaces(positions, chosen)
+    needs = Needs.COUPLINGS | Needs.FORCES
+    together = potential.surfaces(positions, chosen, needs=needs)
     force = potential.force(positions, chosen)
     for k in range(TRAJECTORIES):
         row = slice(k, k + 1)
-        alone = potential.surfaces(positions[row], chosen[row])
+        alone = potential.surfaces(positions[row], chosen[row], needs=needs)
         assert torch.equal(alone.energies[0], together.energies[k])
         assert torch.equal(alone.eigenvectors[0], together.eigenvectors[k])
         assert torch.equal(alone.force[0], together.force[k])
+        assert torch.equal(alone.couplings[0], together.couplings[k])
+        assert torch.equal(alone.forces[0], together.forces[k])
         assert torch.equal(potential.force(positions[row], chosen[row])[0], force[k])
 
 

@@ -17,14 +17,18 @@ F. Plasser et al., J. Chem. Phys. 137 (2012) 22A514, DOI 10.1063/1.4738960.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Complex128, Float64
 from torch import Tensor
 
+from namd.dynamics.batch import TrajectoryBatch
 from namd.dynamics.electronic.orthogonal import nearest_orthogonal
-from namd.dynamics.electronic.unitary import exponential_product
+from namd.dynamics.electronic.protocol import ElectronicStep
+from namd.dynamics.electronic.unitary import exponential_product, with_phase
 from namd.errors import ConfigError
+from namd.potentials.protocol import Needs
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class LocalDiabatization:
     """
 
     substeps: int = 25
+    needs: ClassVar[Needs] = Needs.BASIS
 
     def __post_init__(self) -> None:
         if self.substeps < 1:
@@ -45,6 +50,17 @@ class LocalDiabatization:
                 "local diabatisation needs at least one substep",
                 where=f"substeps = {self.substeps}",
             )
+
+    def propagate(
+        self, before: TrajectoryBatch, after: TrajectoryBatch, *, timestep: float
+    ) -> ElectronicStep:
+        """𝓡 from the overlap of the eigenvectors of two batches."""
+        overlap = before.eigenvectors.mT @ after.eigenvectors
+        return ElectronicStep(
+            propagator=self.propagator(
+                before.energies, after.energies, overlap=overlap, timestep=timestep
+            )
+        )
 
     def propagator(
         self,
@@ -54,10 +70,19 @@ class LocalDiabatization:
         overlap: Float64[Tensor, "traj state state"],
         timestep: float,
     ) -> Complex128[Tensor, "traj state state"]:
-        """𝓡 of the module docstring (:class:`~namd.dynamics.electronic.protocol`).
+        """𝓡 of the module docstring.
 
         The mean energy, which only turns the phase common to all states, is taken out of the
         product and put back exactly.
+
+        Parameters
+        ----------
+        energies_before, energies_after
+            Adiabatic energies at t and t + dt, Hartree.
+        overlap
+            S_ij = ⟨φ_i(t)|φ_j(t+dt)⟩, with whatever signs the eigenvectors have.
+        timestep
+            dt, atomic units.
         """
         mean_before, mean_after = energies_before.mean(-1), energies_after.mean(-1)
         before = torch.diag_embed(energies_before - mean_before[:, None])
@@ -70,5 +95,4 @@ class LocalDiabatization:
         real, imaginary = rotation.mT @ real, rotation.mT @ imaginary
         weight = (self.substeps + 1) / (2 * self.substeps)  # mean of k/n
         phase = (mean_before + weight * (mean_after - mean_before)) * timestep
-        cosine, sine = phase.cos()[:, None, None], phase.sin()[:, None, None]
-        return torch.complex(real * cosine + imaginary * sine, imaginary * cosine - real * sine)
+        return with_phase(real, imaginary, phase)

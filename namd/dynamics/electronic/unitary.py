@@ -13,11 +13,17 @@ vectorised and in the scalar part of a loop, which would make a trajectory depen
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Complex128, Float64
 from torch import Tensor
 
 DOUBLINGS = 3
 SERIES_TERMS = 9
+
+COUPLED_DOUBLINGS = 9
+"""For generators with a derivative coupling, which is large where a crossing is nearly trivial."""
+
+LARGEST_ANGLE = 128.0
+"""Bound on |T|τ, which keeps the series in its range: far beyond what a substep can resolve."""
 
 
 def exponential_product(
@@ -64,25 +70,87 @@ def _two_states(angles: Float64[Tensor, "traj substep 2 2"]) -> tuple[Tensor, Te
 
 def _many_states(angles: Float64[Tensor, "traj substep state state"]) -> tuple[Tensor, Tensor]:
     """Exponentiate by series and doubling; products of complex matrices go through ``bmm``."""
-    states = angles.shape[-1]
-    scaled = angles * 2.0**-DOUBLINGS
+    cosine, sine = _cosine_sine(angles * 2.0**-DOUBLINGS)
+    factors = _doubled(torch.complex(cosine, -sine), DOUBLINGS)
+    product = _polished(ordered_product(factors, torch.matmul))
+    return product.real, product.imag
+
+
+def coupled_factors(
+    energies: Float64[Tensor, "traj substep state"],
+    couplings: Float64[Tensor, "traj substep state state"],
+    *,
+    duration: float,
+) -> Complex128[Tensor, "traj substep state state"]:
+    """exp{(−iH_k − T_k)τ} of every substep, with H_k diagonal and T_k antisymmetric.
+
+    H − iT is Hermitian; as the real symmetric matrix [[H, T], [−T, H]] it goes through the same
+    series as above.
+
+    Parameters
+    ----------
+    energies
+        H_k less the mean of its states, Hartree.
+    couplings
+        T_k, inverse atomic units of time; bounded by ``LARGEST_ANGLE``/τ.
+    duration
+        τ, length of a substep.
+    """
+    states = energies.shape[-1]
+    bound = LARGEST_ANGLE / duration
+    diagonal, coupling = torch.diag_embed(energies), couplings.clamp(-bound, bound)
+    embedded = torch.cat(
+        (torch.cat((diagonal, coupling), -1), torch.cat((-coupling, diagonal), -1)), -2
+    )
+    cosine, sine = _cosine_sine(embedded * (duration * 2.0**-COUPLED_DOUBLINGS))
+    # A real 2k × 2k image [[X, −Y], [Y, X]] stands for X + iY; exp(−iA) = cos A − i sin A.
+    real = cosine[..., :states, :states] + sine[..., states:, :states]
+    imaginary = cosine[..., states:, :states] - sine[..., :states, :states]
+    return _polished(_doubled(torch.complex(real, imaginary), COUPLED_DOUBLINGS))
+
+
+def product_of(
+    factors: Complex128[Tensor, "traj substep state state"],
+) -> Complex128[Tensor, "traj state state"]:
+    """Multiply unitary factors, later ones to the left, unitary to rounding."""
+    return _polished(ordered_product(factors, torch.matmul))
+
+
+def with_phase(
+    real: Float64[Tensor, "traj state state"],
+    imaginary: Float64[Tensor, "traj state state"],
+    phase: Float64[Tensor, " traj"],
+) -> Complex128[Tensor, "traj state state"]:
+    """(X + iY) e^{−iφ} in real arithmetic."""
+    cosine, sine = phase.cos()[:, None, None], phase.sin()[:, None, None]
+    return torch.complex(real * cosine + imaginary * sine, imaginary * cosine - real * sine)
+
+
+def _cosine_sine(scaled: Float64[Tensor, "*batch row row"]) -> tuple[Tensor, Tensor]:
+    """Take cos A and sin A of symmetric matrices with ‖A‖ ≤ 1 from their series."""
+    states = scaled.shape[-1]
     square = scaled @ scaled
-    unit = torch.eye(states, dtype=angles.dtype, device=angles.device)
+    unit = torch.eye(states, dtype=scaled.dtype, device=scaled.device)
     units = torch.cat((unit, unit), dim=1)
     # Horner's rule for cos A and (sin A)/A side by side, in powers of A².
-    divisors = torch.arange(1, 2 * SERIES_TERMS + 2, device=angles.device).to(angles.dtype)
+    divisors = torch.arange(1, 2 * SERIES_TERMS + 2, device=scaled.device).to(scaled.dtype)
     steps = (divisors[:-1] * divisors[1:]).view(SERIES_TERMS, 2).repeat_interleave(states, 1)
-    series = units.expand(*angles.shape[:-1], 2 * states)
+    series = units.expand(*scaled.shape[:-1], 2 * states)
     for k in range(SERIES_TERMS - 1, -1, -1):
         series = units - (square @ series) / steps[k]
-    cosine, sine = series[..., :states], scaled @ series[..., states:]
-    factors = torch.complex(cosine.contiguous(), -sine)
-    for _ in range(DOUBLINGS):
+    return series[..., :states].contiguous(), scaled @ series[..., states:]
+
+
+def _doubled(factors: Tensor, times: int) -> Tensor:
+    """Square matrices ``times`` times."""
+    for _ in range(times):
         factors = factors @ factors
-    product = ordered_product(factors, torch.matmul)
-    # One Newton–Schulz step U(3 − U†U)/2 takes the rounding of the product out of the norm.
-    product = 1.5 * product - 0.5 * (product @ (product.mH @ product))
-    return product.real, product.imag
+    return factors
+
+
+def _polished(product: Tensor) -> Tensor:
+    """One Newton–Schulz step U(3 − U†U)/2, which takes the rounding out of the norm."""
+    return 1.5 * product - 0.5 * (product @ (product.mH @ product))
 
 
 def ordered_product(factors: Tensor, multiply: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

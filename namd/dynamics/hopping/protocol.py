@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.electronic.protocol import SubstepPath
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElectronicChange:
@@ -19,12 +21,15 @@ class ElectronicChange:
         𝓡 with c(t+dt) = 𝓡 c(t).
     active_state
         State a of the step.
+    path
+        The way through the substeps, where the propagation has a time-derivative coupling.
     """
 
     amplitudes_before: Complex128[Tensor, "traj state"]
     amplitudes_after: Complex128[Tensor, "traj state"]
     propagator: Complex128[Tensor, "traj state state"]
     active_state: Int64[Tensor, " traj"]
+    path: SubstepPath | None = None
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """A crowded model: three states of a two-atom molecule near intersections, so that many hop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -54,6 +54,45 @@ def make_crowd():
         timestep=10.0, masses=torch.tensor(MASSES, dtype=torch.float64), seed=2024
     )
     return Crowd(potential=potential, batch=batch, options=options)
+
+
+class Flipped:
+    """A potential whose states come with other signs at every call, with or without their basis."""
+
+    def __init__(self, inner, seed, *, basis=True):
+        self.inner, self.basis = inner, basis
+        self.generator = torch.Generator().manual_seed(seed)
+        self.molecule, self.states = inner.molecule, inner.states
+
+    def signs(self, *shape):
+        bits = torch.randint(0, 2, shape, generator=self.generator, dtype=torch.int64)
+        return (2 * bits - 1).to(torch.float64)
+
+    def surfaces(self, positions, active_state, *, needs):
+        s = self.inner.surfaces(positions, active_state, needs=needs)
+        signs = self.signs(len(positions), len(self.states))
+        if s.couplings is not None:
+            first, second = torch.triu_indices(len(self.states), len(self.states), offset=1)
+            turned = s.couplings * (signs[:, first] * signs[:, second])[:, :, None, None]
+            s = replace(s, couplings=turned)
+        if not self.basis:
+            return replace(s, eigenvectors=None, diabatic_hamiltonian=None)
+        return replace(s, eigenvectors=s.eigenvectors * signs[:, None])
+
+    def force(self, positions, state):
+        return self.inner.force(positions, state)
+
+    def coupling(self, positions, first, second):
+        h = self.inner.coupling(positions, first, second)
+        return h * self.signs(len(positions), 1, 1)
+
+    def describe(self):
+        return self.inner.describe()
+
+
+@pytest.fixture(scope="session", name="flipped")
+def make_flipped():
+    return Flipped
 
 
 @pytest.fixture(scope="session", name="evolve")

@@ -2,38 +2,54 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from namd.dynamics.batch import start
+from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.gauge import signs_of_couplings
+from namd.errors import ConfigError, DataError
 
-class Flipped:
-    """A potential whose eigenvectors and couplings come with other signs at every call."""
-
-    def __init__(self, inner, seed):
-        self.inner, self.generator = inner, torch.Generator().manual_seed(seed)
-        self.molecule, self.states = inner.molecule, inner.states
-
-    def signs(self, *shape):
-        bits = torch.randint(0, 2, shape, generator=self.generator, dtype=torch.int64)
-        return (2 * bits - 1).to(torch.float64)
-
-    def surfaces(self, positions, active_state):
-        s = self.inner.surfaces(positions, active_state)
-        signs = self.signs(len(positions), 1, len(self.states))
-        return replace(s, eigenvectors=s.eigenvectors * signs)
-
-    def force(self, positions, state):
-        return self.inner.force(positions, state)
-
-    def coupling(self, positions, first, second):
-        h = self.inner.coupling(positions, first, second)
-        return h * self.signs(len(positions), 1, 1)
-
-    def describe(self):
-        return self.inner.describe()
+METHODS = {
+    "local diabatisation": {"electronic": LocalDiabatization()},
+    "nac vectors": {"electronic": NacVectors()},
+    "nac vectors, velocities before the hop": {
+        "electronic": NacVectors(velocities_before_hop=True)
+    },
+}
+WITHOUT_BASIS = [name for name in METHODS if name.startswith("nac")]
 
 
+def begin(crowd, potential, options):
+    b = crowd.batch
+    return start(
+        potential,
+        b.positions,
+        b.velocities,
+        b.active_state,
+        trajectory_id=b.trajectory_id,
+        options=options,
+    )
+
+
+def assert_same_path(crowd, evolve, potential, options):
+    plain, records = evolve(
+        begin(crowd, crowd.potential, options), crowd.potential, options, steps=40
+    )
+    turned, again = evolve(begin(crowd, potential, options), potential, options, steps=40)
+    assert sum(int(r.accepted.sum()) for r in records) > 20
+    for first, second in zip(records, again, strict=True):
+        assert torch.equal(first.accepted, second.accepted)
+        assert torch.equal(first.to_state, second.to_state)
+    torch.testing.assert_close(turned.positions, plain.positions, rtol=0, atol=1e-12)
+    torch.testing.assert_close(turned.velocities, plain.velocities, rtol=0, atol=1e-14)
+    torch.testing.assert_close(turned.amplitudes.abs(), plain.amplitudes.abs(), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @settings(
     max_examples=2,
     deadline=None,
@@ -41,13 +57,55 @@ class Flipped:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32 - 1))
-def test_signs_of_three_states_do_not_matter(crowd, evolve, seed):
-    plain, records = evolve(crowd.batch, crowd.potential, crowd.options, steps=40)
-    flipped, again = evolve(crowd.batch, Flipped(crowd.potential, seed), crowd.options, steps=40)
-    assert sum(int(r.accepted.sum()) for r in records) > 20
-    for first, second in zip(records, again, strict=True):
-        assert torch.equal(first.accepted, second.accepted)
-        assert torch.equal(first.to_state, second.to_state)
-    torch.testing.assert_close(flipped.positions, plain.positions, rtol=0, atol=1e-12)
-    torch.testing.assert_close(flipped.velocities, plain.velocities, rtol=0, atol=1e-14)
-    torch.testing.assert_close(flipped.amplitudes.abs(), plain.amplitudes.abs(), rtol=0, atol=1e-11)
+def test_signs_of_three_states_do_not_matter(crowd, evolve, flipped, method, seed):
+    options = replace(crowd.options, **METHODS[method])
+    assert_same_path(crowd, evolve, flipped(crowd.potential, seed), options)
+
+
+@pytest.mark.parametrize("method", WITHOUT_BASIS)
+def test_couplings_alone_give_the_signs_where_states_have_no_basis(crowd, evolve, flipped, method):
+    """With steps so short that no coupling turns by a right angle in one of them."""
+    options = replace(crowd.options, timestep=1.0, **METHODS[method])
+    without = flipped(crowd.potential, 3, basis=False)
+    runs = [
+        evolve(begin(crowd, potential, options), potential, options, steps=40)[0]
+        for potential in (crowd.potential, without)
+    ]
+    assert runs[1].eigenvectors.shape[1] == 0
+    difference = (runs[0].amplitudes.abs() - runs[1].amplitudes.abs()).abs().amax(1)
+    assert (difference < 1e-11).double().mean() > 0.9
+
+
+@given(
+    states=st.integers(1, 5),
+    seed=st.integers(0, 2**16),
+    signs=st.lists(st.sampled_from([-1.0, 1.0]), min_size=5, max_size=5),
+)
+def test_signs_are_found_for_all_couplings_together(states, seed, signs):
+    """One coupling of many that points the other way does not turn a state."""
+    generator = torch.Generator().manual_seed(seed)
+    pairs = states * (states - 1) // 2
+    h = torch.randn(1, pairs, 4, 3, dtype=torch.float64, generator=generator)
+    s = torch.tensor([signs[:states]], dtype=torch.float64)
+    first, second = torch.triu_indices(states, states, offset=1)
+    turned = h * (s[:, first] * s[:, second])[:, :, None, None]
+    if states > 2:
+        turned[:, 0] *= -0.01
+    found = signs_of_couplings(h, turned, states=states)
+    assert torch.equal(found, s * s[:, :1])
+
+
+def test_a_method_is_refused_where_the_potential_cannot_serve_it(crowd, flipped):
+    bare = flipped(crowd.potential, 0, basis=False)
+    with pytest.raises(ConfigError, match="quasi-diabatic basis"):
+        begin(crowd, bare, crowd.options)
+
+
+def test_trajectories_started_for_another_method_are_refused(crowd, evolve):
+    options = replace(crowd.options, electronic=NacVectors())
+    with pytest.raises(DataError, match="couplings do not fit"):
+        evolve(crowd.batch, crowd.potential, options, steps=1)
+    carrying = replace(crowd.options, electronic=NacVectors(velocities_before_hop=True))
+    batch = begin(crowd, crowd.potential, options)
+    with pytest.raises(DataError, match="do not remember time_derivative_coupling"):
+        evolve(batch, crowd.potential, carrying, steps=1)

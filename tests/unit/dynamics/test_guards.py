@@ -23,7 +23,14 @@ def geometries(batch, *positions):
     """Rows of a batch whose positions are replaced (guards read nothing else of them)."""
     rows = select(batch, torch.arange(len(positions)))
     still = torch.zeros(len(positions), *WATER.shape, dtype=torch.float64)
-    return replace(rows, positions=torch.tensor(np.stack(positions)), velocities=still, force=still)
+    return replace(
+        rows,
+        positions=torch.tensor(np.stack(positions)),
+        velocities=still,
+        force=still,
+        couplings=still[:, None][:, :0],
+        forces=still[:, None][:, :0],
+    )
 
 
 def moved(atom, vector):

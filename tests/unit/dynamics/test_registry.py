@@ -5,6 +5,7 @@ import pytest
 from namd.dynamics import registry
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
@@ -20,6 +21,7 @@ from namd.errors import ConfigError
     ("table", "name", "parameters", "expected"),
     [
         (registry.ELECTRONIC, "local-diabatization", {"substeps": 7}, LocalDiabatization(7)),
+        (registry.ELECTRONIC, "nac-vectors", {"substeps": 7}, NacVectors(7)),
         (registry.HOPPING, "finite-step", {}, FiniteStep()),
         (registry.RESCALING, "coupling", {}, AlongCoupling()),
         (registry.RESCALING, "velocity", {}, AlongVelocity()),
