@@ -1,4 +1,7 @@
-"""Bare surface hopping: no decoherence correction."""
+"""Bare surface hopping: no decoherence correction.
+
+Reference: J. C. Tully, J. Chem. Phys. 93 (1990) 1061, DOI 10.1063/1.459170.
+"""
 
 from dataclasses import dataclass
 
