@@ -62,16 +62,36 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             },
         ),
         "sharc2": Preset(
-            summary="SHARC 2 with `coupling overlap`, `ekincorrect parallel_nac` and EDC.",
-            conventions="25 substeps; decay of the amplitude (twice as fast as that of the "
-            "population) with C = 0.1 hartree; a refused hop keeps the momentum.",
+            summary="SHARC 2 with `coupling nacdr`, `ekincorrect parallel_nac` and EDC.",
+            conventions="Coupling vectors of all pairs, 25 substeps; decay of the amplitude (twice "
+            "as fast as that of the population) with C = 0.1 hartree; a refused hop keeps the "
+            "momentum. The code takes the energy of a hop from the step before; this does not.",
             reference="S. Mai, P. Marquetand, L. González, WIREs Comput. Mol. Sci. 8 (2018) e1370, "
             "DOI 10.1002/wcms.1370",
+            settings={
+                "electronic": "nac-vectors",
+                "substeps": 25,
+                "hopping": "finite-step",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "edc",
+                "decoherence_convention": "amplitude",
+                "decoherence_constant_hartree": 0.1,
+            },
+        ),
+        "sharc4": Preset(
+            summary="SHARC 4 with its defaults and EDC.",
+            conventions="`coupling overlap` is local diabatisation with 25 substeps, `ekincorrect "
+            "parallel_vel` scales all velocities by one factor; a refused hop keeps the momentum; "
+            "decay of the amplitude with C = 0.1 hartree, which the code has off unless "
+            "`decoherence_scheme edc` is given.",
+            reference="S. Mai, P. Marquetand, L. González, WIREs Comput. Mol. Sci. 8 (2018) e1370, "
+            "DOI 10.1002/wcms.1370; SHARC 4.0 manual, section 4.1.3",
             settings={
                 "electronic": "local-diabatization",
                 "substeps": 25,
                 "hopping": "finite-step",
-                "rescaling": "coupling",
+                "rescaling": "velocity",
                 "frustrated": "keep",
                 "decoherence": "edc",
                 "decoherence_convention": "amplitude",

@@ -59,7 +59,7 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
-    preset: Literal["fssh", "fssh-edc", "sharc2"] | None = Field(
+    preset: Literal["fssh", "fssh-edc", "sharc2", "sharc4"] | None = Field(
         default=None,
         description="Named set of the methods below; a method given beside it wins. "
         "`namd config methods` explains each.",
