@@ -188,8 +188,8 @@ def test_a_trajectory_that_starts_on_the_meeting_point():
 
 
 def test_hops_back_and_forth():
-    potential = model()
-    options = StepOptions(timestep=5.0, masses=MASSES, seed=8)
+    potential = meeting()
+    options = StepOptions(timestep=5.0, masses=MASSES, seed=8, decoherence=NoDecoherence())
     batch = start(potential, POSITIONS, VELOCITIES, ACTIVE, options=options)
     path: list[list[tuple[int, int]]] = [[] for _ in range(TRAJECTORIES)]
     before = total_energy(batch, MASSES)
@@ -199,7 +199,7 @@ def test_hops_back_and_forth():
         for row in hops.accepted.nonzero().squeeze(1).tolist():
             path[row].append((int(hops.from_state[row]), int(hops.to_state[row])))
     returned = sum(any((b, a) == later for (a, b), later in pairwise(hops)) for hops in path)
-    assert returned >= 3
+    assert returned >= 2
     for hops, state in zip(path, batch.active_state.tolist(), strict=True):
         assert not hops or hops[-1][1] == state
         assert all(first[1] == second[0] for first, second in pairwise(hops))
