@@ -8,9 +8,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy import constants
 
 from namd.nn.parallel import use_threads
+
+# How long an example takes says nothing about the code: the machine may be busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 FS = 1e15 * constants.physical_constants["atomic unit of time"][0]
 

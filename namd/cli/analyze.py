@@ -12,6 +12,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "namd.cli.analyze_quantum_yield:quantum_yield", "Products, by classes of geometries."
     ),
     "hops": LazyCommand("namd.cli.analyze_hops:hops", "Hops: numbers, times and energy gaps."),
+    "conservation": LazyCommand(
+        "namd.cli.analyze_conservation:conservation", "Total energy: a verdict per trajectory."
+    ),
 }
 
 
@@ -28,4 +31,5 @@ def analyze() -> None:
       namd analyze quantum-yield runs/cis --json
       namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
       namd analyze hops runs/cis
+      namd analyze conservation runs/cis
     """

@@ -27,18 +27,24 @@ def hops(run: Path, *, as_json: bool) -> None:
       namd analyze hops runs/cis --json
 
     \b
-    JSON: trajectories, hops (list: from_state, to_state, accepted, frustrated, trajectories,
-    time_fs and gap_ev, each null or {lower, median, upper}).
+    JSON: trajectories, decoherence, hops (list: from_state, to_state, accepted, frustrated,
+    trajectories, time_fs and gap_ev, each null or {lower, median, upper}).
     """
     from namd.analysis.hops import hop_statistics
     from namd.analysis.jsonable import jsonable
     from namd.analysis.subject import subject
+    from namd.cli.analyze_wording import decoherence_line
     from namd.io.ensemble import read_ensemble
 
     ensemble = read_ensemble(run)
     statistics = hop_statistics(ensemble)
     if as_json:
-        console.result_json(jsonable({"trajectories": ensemble.n_trajectories, "hops": statistics}))
+        found = {
+            "trajectories": ensemble.n_trajectories,
+            "decoherence": ensemble.decoherence,
+            "hops": statistics,
+        }
+        console.result_json(jsonable(found))
         return
     console.table(
         [
@@ -64,6 +70,7 @@ def hops(run: Path, *, as_json: bool) -> None:
         ],
         title=f"Hops  {subject(ensemble)}",
     )
+    console.result(decoherence_line(ensemble))
     if not statistics:
         console.result("No hop was attempted.")
 

@@ -49,6 +49,7 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) ->
       survival    null, or {state, trajectories, decayed, parked, still_excited,
                   time_per_decay_fs: {value_fs, lower_fs, upper_fs}}: observed time per
                   decay, a lifetime only if the rate is constant; null: no upper limit
+      decoherence the correction with its constant and convention
     """
     import numpy as np
 
@@ -118,6 +119,7 @@ def _as_json(
                 "upper_fs": lifetime.upper_fs,
             },
             "survival": survival if len(times) else None,
+            "decoherence": ensemble.decoherence,
         }
     )
 
@@ -131,7 +133,7 @@ def _show(
     rows: int | None,
 ) -> None:
     from namd.analysis.subject import subject
-    from namd.cli.analyze_wording import endings_line, lifetime_lines
+    from namd.cli.analyze_wording import decoherence_line, endings_line, lifetime_lines
 
     headings = ["time/fs", "n"]
     for label in result.states:
@@ -150,6 +152,7 @@ def _show(
     console.table(headings, table, title=f"State populations  {subject(ensemble)}")
     console.result()
     console.result(endings_line(ensemble))
+    console.result(decoherence_line(ensemble))
     if result.parked[-1]:
         bounds = ", ".join(
             f"{label} {result.bound_lower[-1, k]:.3f}–{result.bound_upper[-1, k]:.3f}"

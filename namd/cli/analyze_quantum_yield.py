@@ -55,7 +55,7 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
     \b
     JSON: classes (name: count, fraction, lower, upper), trajectories, time_fs, decided,
     conditional (name: fraction, lower, upper among the decided), still_excited,
-    unclassified, still_running, failures (reason: count).
+    unclassified, still_running, failures (reason: count), decoherence.
     """
     from namd.analysis.subject import subject
     from namd.analysis.yields import quantum_yields
@@ -116,12 +116,13 @@ def _as_json(ensemble: "Ensemble", result: "Yields") -> dict[str, object]:
         "unclassified": result.unclassified,
         "still_running": result.still_running,
         "failures": result.failures,
+        "decoherence": ensemble.decoherence,
     }
 
 
 def _show(ensemble: "Ensemble", result: "Yields") -> None:
     from namd.analysis.subject import subject
-    from namd.cli.analyze_wording import endings_line, remedy_lines
+    from namd.cli.analyze_wording import decoherence_line, endings_line, remedy_lines
 
     rows = []
     for name, entry in result.classes.items():
@@ -145,6 +146,7 @@ def _show(ensemble: "Ensemble", result: "Yields") -> None:
         f"{result.unclassified} in the ground state but in no class"
     )
     console.result(endings_line(ensemble))
+    console.result(decoherence_line(ensemble))
     for line in remedy_lines(ensemble):
         console.result(line)
 

@@ -20,6 +20,11 @@ def endings_line(ensemble: "Ensemble") -> str:
     return f"Trajectories: {line}{f' ({reasons})' if reasons else ''}"
 
 
+def decoherence_line(ensemble: "Ensemble") -> str:
+    """Say which decoherence correction the run had, with its constant and convention."""
+    return f"Decoherence: {ensemble.decoherence}"
+
+
 def remedy_lines(ensemble: "Ensemble") -> list[str]:
     """Say for every reason trajectories were parked for what can be done."""
     from namd.io.ensemble import REASONS, parking_reasons

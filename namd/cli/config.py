@@ -1,4 +1,7 @@
-"""``namd config``: check, show and document configurations. Imports no torch."""
+"""``namd config``: check, show and document configurations.
+
+Nothing here imports torch but ``methods``, which reads the registry of the methods themselves.
+"""
 
 import json
 from pathlib import Path
@@ -60,6 +63,25 @@ def check(file: str, kind: str | None, show: bool, overrides: tuple[str, ...]) -
         text = yaml.safe_dump(resolved_config(loaded), sort_keys=False, allow_unicode=True)
         console.result(text.rstrip())
     console.note(f"{path}: a valid {chosen} configuration")
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def methods(*, as_json: bool) -> None:
+    """List every method of surface hopping and every preset, with references.
+
+    \b
+    Examples:
+      namd config methods
+      namd config methods --json
+
+    \b
+    JSON: methods (list: kind, name, summary, reference), presets (list: name, summary,
+    conventions, reference, settings).
+    """
+    from namd.cli.config_methods import show_methods
+
+    show_methods(as_json=as_json)
 
 
 def _model(kind: str) -> "type[Section]":

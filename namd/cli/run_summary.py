@@ -21,6 +21,7 @@ def show_summary(folder: Path) -> None:
     console.result(f"finished    {counts['finished']}, parked {parked}")
     console.result(f"populations {_populations(ensemble)}")
     console.result(f"hops        {int(ensemble.hops.accepted.sum())} of {len(ensemble.hops)} tried")
+    console.result(f"decoherence {ensemble.decoherence}")
     drift = _largest_drift(ensemble)
     if drift is not None:
         console.result(f"drift       {drift:.2g} eV at most in the total energy of a trajectory")

@@ -8,6 +8,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "sharc": LazyCommand(
         "namd.cli.validate_sharc:sharc", "A SHARC 2 trajectory, replayed step by step."
     ),
+    "tully": LazyCommand(
+        "namd.cli.validate_tully:tully", "Tully's models beside exact quantum scattering."
+    ),
 }
 
 
@@ -18,4 +21,6 @@ def validate() -> None:
     \b
     Examples:
       namd validate sharc TRAJ_00002/output.dat
+      namd validate tully --model dac --momentum 30
+      namd validate tully --model ecr --momentum 14 --method fssh-edc --json
     """

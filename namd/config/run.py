@@ -5,13 +5,14 @@ The sections follow the way of a run: what moves on which surfaces (``potential`
 kept (``output``). ``namd config schema run`` prints what stands here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from namd.config.classes import AnalysisConfig
 from namd.config.initial_conditions import InitialConditionsConfig
 from namd.config.potential import PotentialConfig
+from namd.config.presets import with_preset
 from namd.config.section import Section
 from namd.units import FS_PER_ATOMIC_TIME
 
@@ -42,6 +43,11 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
+    preset: Literal["fssh", "fssh-edc", "sharc2", "sharc4"] | None = Field(
+        default=None,
+        description="Named set of the methods below; a method given beside it wins. "
+        "`namd config methods` explains each.",
+    )
     electronic: Literal["local-diabatization", "nac-vectors"] = Field(
         default="local-diabatization",
         description="Propagation of the amplitudes: by overlaps, or with all couplings (T = v·d).",
@@ -52,15 +58,16 @@ class DynamicsConfig(Section):
     hopping: Literal["finite-step"] = Field(
         default="finite-step", description="Hop probability of a step."
     )
-    rescaling: Literal["coupling", "velocity"] = Field(
-        default="coupling",
-        description="Direction of the momentum change at a hop: along h_ij, or along the velocity.",
-    )
-    frustrated: Literal["keep", "reverse"] = Field(
+    rescaling: Literal[
+        "coupling", "projected-coupling", "gradient-difference", "velocity", "velocity-per-freedom"
+    ] = Field(default="coupling", description="Direction of the momentum change at a hop.")
+    frustrated: Literal["keep", "reverse", "delta-v"] = Field(
         default="keep", description="Momentum along that direction after a refused hop."
     )
-    decoherence: Literal["edc", "none"] = Field(
-        default="edc", description="edc: energy-based (Granucci and Persico); none: bare FSSH."
+    decoherence: Literal["edc", "instantaneous", "none"] = Field(
+        default="edc",
+        description="edc: energy-based (Granucci and Persico); instantaneous: collapse at a hop; "
+        "none: bare FSSH.",
     )
     decoherence_convention: Literal["population", "amplitude"] = Field(
         default="population",
@@ -69,6 +76,15 @@ class DynamicsConfig(Section):
     decoherence_constant_hartree: NotNegative = Field(
         default=0.1, description="Constant C of tau = (1 + C/E_kin)/|E_b - E_a|, Hartree."
     )
+
+    decoherence_collapse: Literal["accepted", "attempted"] = Field(
+        default="accepted", description="Which hops collapse it, with instantaneous decoherence."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, data: Any) -> Any:
+        return with_preset(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _consistent(self) -> "DynamicsConfig":

@@ -1,12 +1,14 @@
 """From the sections of a run configuration to the options of step and loop."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from namd.config.run import RunConfig
+from namd.config.run import DynamicsConfig, RunConfig
+from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.ensemble_loop import LoopOptions
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.guards.protocol import Guard
@@ -20,6 +22,7 @@ from namd.dynamics.registry import (
     RESCALING,
     make,
 )
+from namd.errors import ConfigError
 from namd.molecule import Molecule
 from namd.units import EV_PER_HARTREE
 
@@ -54,15 +57,20 @@ def run_options(
         Geometry whose bonds are guarded, Bohr; none for a model particle.
     device
         Where the batch lives.
+
+    Raises
+    ------
+    ConfigError
+        If the methods do not fit each other or the molecule.
     """
     dynamics = config.dynamics
+    if dynamics.rescaling == "projected-coupling" and len(molecule) == 1:
+        raise ConfigError(
+            "a single particle has no coupling without translation: every hop would be refused",
+            where=f'dynamics.rescaling = "{dynamics.rescaling}"',
+            hint="use coupling",
+        )
     electronic = make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps)
-    damping = {}
-    if dynamics.decoherence != "none":
-        damping = {
-            "constant": dynamics.decoherence_constant_hartree,
-            "convention": dynamics.decoherence_convention,
-        }
     on_cpu = torch.device(device).type == "cpu"
     step_options = StepOptions(
         timestep=dynamics.timestep,
@@ -72,7 +80,7 @@ def run_options(
         hopping=make(HOPPING, dynamics.hopping),
         rescaling=make(RESCALING, dynamics.rescaling),
         frustrated=make(FRUSTRATED, dynamics.frustrated),
-        decoherence=make(DECOHERENCE, dynamics.decoherence, **damping),
+        decoherence=_decoherence(dynamics),
         guards=_guards(config, molecule, reference=reference, device=device),
         hop_capacity=None if on_cpu else max(1, config.batch_size // _BUCKET_FRACTION),
     )
@@ -90,6 +98,19 @@ def run_options(
         velocities=config.output.velocities,
     )
     return RunOptions(step=step_options, loop=loop_options)
+
+
+def _decoherence(dynamics: DynamicsConfig) -> Decoherence:
+    """Decoherence correction with the parameters that are its own."""
+    own: dict[str, Any] = {}
+    if dynamics.decoherence == "edc":
+        own = {
+            "constant": dynamics.decoherence_constant_hartree,
+            "convention": dynamics.decoherence_convention,
+        }
+    elif dynamics.decoherence == "instantaneous":
+        own = {"collapse": dynamics.decoherence_collapse}
+    return make(DECOHERENCE, dynamics.decoherence, **own)
 
 
 def _guards(

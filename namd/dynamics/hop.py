@@ -122,14 +122,20 @@ def _hop_rows(
         potential, positions, velocities, masses=options.masses, first=state, second=goal
     )
     rescaled, allowed = rescale(
-        velocities, direction, masses=options.masses, released=released[index]
+        velocities,
+        direction,
+        masses=options.masses,
+        released=released[index],
+        available=options.rescaling.available(positions.shape[1]),
     )
-    refused = options.frustrated.velocities(velocities, direction, masses=options.masses)
+    new_force = potential.force(positions, goal)
+    refused = options.frustrated.velocities(
+        velocities, direction, masses=options.masses, target_force=new_force
+    )
     accepted = trying & allowed
     frustrated = trying & ~allowed
     velocities = torch.where(accepted[:, None, None], rescaled, velocities)
     velocities = torch.where(frustrated[:, None, None], refused, velocities)
-    new_force = potential.force(positions, goal)
     force = torch.where(accepted[:, None, None], new_force, batch.force[index])
     last_hop = torch.where(accepted, batch.step[index], batch.last_hop_step[index])
     hopped = replace(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
@@ -21,7 +22,11 @@ from namd.dynamics.guards.total_energy import TotalEnergy
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.protocol import HopProbability
 from namd.dynamics.momentum.along_coupling import AlongCoupling
+from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
+from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
+from namd.dynamics.momentum.along_velocity_per_freedom import AlongVelocityPerFreedom
+from namd.dynamics.momentum.delta_v import DeltaV
 from namd.dynamics.momentum.frustrated import Keep, Reverse
 from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
 from namd.errors import ConfigError
@@ -33,13 +38,23 @@ ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyTyp
 )
 HOPPING: Mapping[str, Callable[..., HopProbability]] = MappingProxyType({"finite-step": FiniteStep})
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(
-    {"coupling": AlongCoupling, "velocity": AlongVelocity}
+    {
+        "coupling": AlongCoupling,
+        "projected-coupling": AlongProjectedCoupling,
+        "gradient-difference": AlongGradientDifference,
+        "velocity": AlongVelocity,
+        "velocity-per-freedom": AlongVelocityPerFreedom,
+    }
 )
 FRUSTRATED: Mapping[str, Callable[..., FrustratedHop]] = MappingProxyType(
-    {"keep": Keep, "reverse": Reverse}
+    {"keep": Keep, "reverse": Reverse, "delta-v": DeltaV}
 )
 DECOHERENCE: Mapping[str, Callable[..., Decoherence]] = MappingProxyType(
-    {"none": NoDecoherence, "edc": EnergyBasedDecoherence}
+    {
+        "none": NoDecoherence,
+        "edc": EnergyBasedDecoherence,
+        "instantaneous": InstantaneousDecoherence,
+    }
 )
 GUARDS: Mapping[str, Callable[..., Guard]] = MappingProxyType(
     {

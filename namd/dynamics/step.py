@@ -100,6 +100,8 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
             energies=hopped.energies,
             kinetic_energy=kinetic_energy(hopped, options.masses),
             timestep=options.timestep,
+            attempted=hops.attempted,
+            accepted=hops.accepted,
         ),
     )
     result, parked = _guard(batch, damped, options)

@@ -126,6 +126,8 @@ class Ensemble:
         The resolved run configuration.
     potential
         What the run said about its electronic structure: name, digest, …
+    decoherence
+        Decoherence correction with its constants and convention.
     timestep
         hbar/Hartree.
     time
@@ -151,6 +153,7 @@ class Ensemble:
     atomic_numbers: Int[np.ndarray, " atom"]
     config: dict[str, Any]
     potential: dict[str, Any]
+    decoherence: str
     timestep: float
     time: Float[np.ndarray, " frame"]
     active_state: Int[np.ndarray, "frame traj"]
@@ -271,6 +274,7 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
         atomic_numbers=read_array(file, "atomic_numbers").astype(np.int64),
         config=_json_attribute(file, "config"),
         potential=_json_attribute(file, "potential"),
+        decoherence=read_attribute(file, "decoherence"),
         timestep=_number_attribute(file, "timestep"),
         time=time,
         **arrays,

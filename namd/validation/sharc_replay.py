@@ -275,6 +275,8 @@ def _make_steps(
         energies=moved.energies,
         kinetic_energy=kinetic_energy_of(velocities, options.masses),
         timestep=options.timestep,
+        attempted=target != before.active_state,
+        accepted=accepted,
     )
     return _Steps(
         positions=moved.positions.numpy(),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from namd.cli.main import run
+from namd.units import EV_PER_HARTREE
 
 BOHR = 0.529177
 CLASSES = """
@@ -222,6 +223,73 @@ def test_what_cannot_be_done_is_said_in_two_lines(
     assert said in captured.err
 
 
+@pytest.mark.parametrize("command", ["populations", "quantum-yield", "hops", "conservation"])
+def test_the_decoherence_is_named_in_every_result(
+    ensemble: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "edc, C = 0.1 hartree, convention amplitude"
+    with h5py.File(ensemble / "ensemble.h5", "r+") as file:
+        file.attrs["decoherence"] = text
+    arguments = [command, ensemble]
+    if command == "quantum-yield":
+        arguments += ["--classes", ensemble / "classes.yaml"]
+    assert as_json(capsys, *arguments)["decoherence"] == text
+    assert run(["analyze", *map(str, arguments)]) == 0
+    assert f"Decoherence: {text}" in capsys.readouterr().out
+
+
+def test_conservation_judges_every_trajectory(
+    ensemble: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(ensemble / "ensemble.h5", "r+") as file:
+        energy = np.zeros((41, 6))
+        energy[:, 1] = np.linspace(0, 0.15, 41)  # 0.375 eV/ps over 0.4 ps
+        energy[20:, 2] = 0.12  # one jump
+        energy[:, 3] = np.linspace(0, 0.3, 41)
+        file["frames/total_energy"][...] = energy / EV_PER_HARTREE
+    found = as_json(capsys, "conservation", ensemble)
+    assert [row["verdict"] for row in found["per_trajectory"]] == [
+        "conserved",
+        "drifting",
+        "violated",
+        "violated",
+        "conserved",
+        "conserved",  # parked, but for a broken bond
+    ]
+    assert found["verdicts"] == {"conserved": 3, "drifting": 1, "violated": 2, "too short": 0}
+    assert found["per_trajectory"][1]["drift_ev_per_ps"] == pytest.approx(0.375)
+    assert found["per_trajectory"][5]["time_ps"] == pytest.approx(0.29)
+    assert found["spread"]["jump_ev"]["largest"] == pytest.approx(0.12)
+    assert found["limits"]["deviation_ev"] == 0.2
+    wide = ["--drift", "1", "--deviation", "0.5", "--jump", "0.5"]
+    assert as_json(capsys, "conservation", ensemble, *wide)["verdicts"]["conserved"] == 6
+    assert run(["analyze", "conservation", str(ensemble)]) == 0
+    out = capsys.readouterr().out
+    assert "Trajectories in doubt" in out
+    assert "Verdicts: 3 conserved, 1 drifting, 2 violated" in out
+    assert len([line for line in out.splitlines() if line[:1].isdigit()]) == 3
+    assert run(["analyze", "conservation", str(ensemble), "--full"]) == 0
+    assert len([line for line in capsys.readouterr().out.splitlines() if line[:1].isdigit()]) == 6
+    assert run(["analyze", "conservation", str(ensemble), "--jump", "0"]) == 2
+
+
+def test_the_energy_guard_is_a_verdict_and_two_frames_are_none(
+    write_ensemble: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = [[0, 0], [0, 0], [0, 2], [1, 2]]
+    path = write_ensemble(
+        tmp_path / "e.h5", active_state=np.ones((4, 2)), status=status, reason=[0, 1]
+    )
+    found = as_json(capsys, "conservation", path)
+    assert [row["verdict"] for row in found["per_trajectory"]] == ["conserved", "violated"]
+    short = write_ensemble(tmp_path / "s.h5", active_state=[[1], [1]])
+    found = as_json(capsys, "conservation", short)
+    assert found["per_trajectory"][0]["verdict"] == "too short"
+    assert found["per_trajectory"][0]["drift_ev_per_ps"] is None
+    assert run(["analyze", "conservation", str(short)]) == 0
+    assert "–" in capsys.readouterr().out
+
+
 def test_a_misspelt_bound_is_named(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = ensemble / "wrong.yaml"
     wrong.write_text(CLASSES.replace("below_angstrom", "below_angstroms"))
@@ -262,8 +330,10 @@ def test_analysis_never_imports_torch(ensemble: Path) -> None:
         "import sys; from namd.cli.main import run; code = run(sys.argv[1:]); "
         "sys.exit('imported torch' if {'torch', 'e3nn', 'numba'} & set(sys.modules) else code)"
     )
-    for command in ("populations", "quantum-yield"):
-        arguments = ["analyze", command, str(ensemble), "--figure", str(ensemble / "f.png")]
+    for command in ("populations", "quantum-yield", "conservation"):
+        arguments = ["analyze", command, str(ensemble)]
+        if command != "conservation":
+            arguments += ["--figure", str(ensemble / "f.png")]
         if command == "quantum-yield":
             arguments += ["--classes", str(ensemble / "classes.yaml")]
         done = subprocess.run(  # noqa: S603  (our own interpreter and script)

@@ -1,14 +1,17 @@
 """``namd config``: schema and check, without torch."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from namd.cli.main import run
+from namd.config.run import DynamicsConfig
 
 
 @pytest.mark.parametrize(("kind", "key"), [("run", "initial_conditions"), ("train", "optimiser")])
@@ -39,6 +42,29 @@ def test_check_tells_file_key_value_and_remedy(
     shown = capsys.readouterr().err
     assert f'{path}  potential.tully = "sca"' in shown
     assert 'Did you mean "sac"?' in shown
+
+
+def test_methods_lists_what_a_configuration_can_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "methods", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    offered = {
+        (kind, name)
+        for kind in ("electronic", "hopping", "rescaling", "frustrated", "decoherence")
+        for name in get_args(DynamicsConfig.model_fields[kind].annotation)
+    }
+    assert {(method["kind"], method["name"]) for method in found["methods"]} == offered
+    for method in found["methods"]:
+        assert re.search(r"DOI 10\.\d{4,}/\S+", method["reference"]), method
+        assert method["summary"].endswith(".")
+        assert "Reference" not in method["summary"]
+    assert "sharc2" in [preset["name"] for preset in found["presets"]]
+    assert run(["config", "methods"]) == 0
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 100
+    text = " ".join(shown.split())
+    for entry in [*found["methods"], *found["presets"]]:
+        assert entry["summary"] in text
+        assert entry["reference"] in text
 
 
 def test_config_imports_no_torch() -> None:

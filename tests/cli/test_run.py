@@ -56,6 +56,7 @@ def test_a_run_leaves_an_ensemble_and_says_what_came_out(
     assert "8 trajectories" in shown.out
     assert "finished    8, parked 0" in shown.out
     assert "ensemble.h5" in shown.out
+    assert "decoherence none" in shown.out
     assert f"namd analyze populations {tmp_path / 'run'}" in shown.err
     ensemble = read_ensemble(tmp_path / "run")
     assert ensemble.config["dynamics"]["substeps"] == 25

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Complex128, Float64, Int64
+from jaxtyping import Bool, Complex128, Float64, Int64
 from torch import Tensor
 
 from namd.errors import ConfigError
@@ -66,6 +66,8 @@ class EnergyBasedDecoherence:
         energies: Float64[Tensor, "traj state"],
         kinetic_energy: Float64[Tensor, " traj"],
         timestep: float,
+        attempted: Bool[Tensor, " traj"],  # noqa: ARG002  (protocol)
+        accepted: Bool[Tensor, " traj"],  # noqa: ARG002
     ) -> Complex128[Tensor, "traj state"]:
         """Damped amplitudes of unit norm; unchanged where the nuclei stand still."""
         active = active_state[:, None]

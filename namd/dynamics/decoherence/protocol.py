@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Complex128, Float64, Int64
+from jaxtyping import Bool, Complex128, Float64, Int64
 from torch import Tensor
 
 
@@ -18,6 +18,8 @@ class Decoherence(Protocol):
         energies: Float64[Tensor, "traj state"],
         kinetic_energy: Float64[Tensor, " traj"],
         timestep: float,
+        attempted: Bool[Tensor, " traj"],
+        accepted: Bool[Tensor, " traj"],
     ) -> Complex128[Tensor, "traj state"]:
         """Amplitudes after the correction.
 
@@ -31,6 +33,8 @@ class Decoherence(Protocol):
             E_k, Hartree.
         timestep
             dt, atomic units.
+        attempted, accepted
+            Whether a hop was tried in this step, and whether it was made.
         """
         ...
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.momentum.protocol import MomentumRescaling
 from namd.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
-class AlongCoupling:
+class AlongCoupling(MomentumRescaling):
     """D = h_ab = ⟨a|∇H|b⟩, parallel to the derivative coupling and finite where that is not."""
 
     def direction(

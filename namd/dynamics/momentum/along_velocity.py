@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.momentum.protocol import MomentumRescaling
 from namd.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
-class AlongVelocity:
+class AlongVelocity(MomentumRescaling):
     """D = M v, which makes the general formula v' = v √(1 + (E_a − E_b)/E_kin)."""
 
     def direction(

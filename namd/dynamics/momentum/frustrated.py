@@ -20,6 +20,7 @@ class Keep:
         direction: Float64[Tensor, "traj atom 3"],  # noqa: ARG002  (protocol)
         *,
         masses: Float64[Tensor, " atom"],  # noqa: ARG002
+        target_force: Float64[Tensor, "traj atom 3"],  # noqa: ARG002
     ) -> Float64[Tensor, "traj atom 3"]:
         """Unchanged velocities."""
         return velocities
@@ -41,6 +42,7 @@ class Reverse:
         direction: Float64[Tensor, "traj atom 3"],
         *,
         masses: Float64[Tensor, " atom"],
+        target_force: Float64[Tensor, "traj atom 3"],  # noqa: ARG002  (protocol)
     ) -> Float64[Tensor, "traj atom 3"]:
         """Reflected velocities; unchanged where D vanishes."""
         change = direction / masses[:, None]

@@ -25,6 +25,10 @@ class MomentumRescaling(Protocol):
         """D of the momentum change for a hop from ``first`` to ``second``; any sign and length."""
         ...
 
+    def available(self, atoms: int) -> float:  # noqa: ARG002  (strategies may look at it)
+        """Fraction of the kinetic energy along D that a hop upwards may draw on: all of it."""
+        return 1.0
+
 
 @runtime_checkable
 class FrustratedHop(Protocol):
@@ -36,6 +40,15 @@ class FrustratedHop(Protocol):
         direction: Float64[Tensor, "traj atom 3"],
         *,
         masses: Float64[Tensor, " atom"],
+        target_force: Float64[Tensor, "traj atom 3"],
     ) -> Float64[Tensor, "traj atom 3"]:
-        """Velocities after the refused hop."""
+        """Velocities after the refused hop.
+
+        Parameters
+        ----------
+        velocities, direction, masses
+            v, D and M.
+        target_force
+            F_b = −∇E_b of the state that could not be reached, Hartree/Bohr.
+        """
         ...

@@ -7,7 +7,8 @@ With D the direction of the momentum change, A = Σ D²/2M and B = Σ v·D::
     v' = v − f D/M
 
 the root with the smaller change. E_a and E_b are those of the hop's geometry. Length and sign of D
-do not matter; the momentum perpendicular to D is kept.
+do not matter; the momentum perpendicular to D is kept. B²/4A is the kinetic energy along D; where
+only the fraction s of it may be drawn on, the hop is refused if 4A (E_a − E_b) + s B² < 0.
 
 Reference: E. Fabiano, T. W. Keal, W. Thiel, Chem. Phys. 349 (2008) 334,
 DOI 10.1016/j.chemphys.2008.01.044.
@@ -24,6 +25,7 @@ def rescale(
     *,
     masses: Float64[Tensor, " atom"],
     released: Float64[Tensor, " traj"],
+    available: float = 1.0,
 ) -> tuple[Float64[Tensor, "traj atom 3"], Bool[Tensor, " traj"]]:
     """Velocities after an energy-conserving hop, and whether there is one.
 
@@ -37,6 +39,8 @@ def rescale(
         M.
     released
         E_a − E_b, Hartree: positive for a hop downwards.
+    available
+        s in (0, 1], the fraction of the kinetic energy along D that a hop upwards may draw on.
 
     Returns
     -------
@@ -45,9 +49,9 @@ def rescale(
     change = direction / masses[:, None]
     a = 0.5 * (direction * change).sum((1, 2))
     b = (velocities * direction).sum((1, 2))
-    discriminant = 4.0 * a * released + b * b
-    allowed = (discriminant >= 0) & (a > 0)
-    root = torch.where(allowed, discriminant, 0.0).sqrt()
+    gain = 4.0 * a * released
+    allowed = (gain + available * b * b >= 0) & (a > 0)
+    root = torch.where(allowed, gain + b * b, 0.0).sqrt()
     denominator = torch.where(allowed, 2.0 * a, 1.0)
     factor = torch.where(b < 0, b + root, b - root) / denominator
     return velocities - factor[:, None, None] * change, allowed

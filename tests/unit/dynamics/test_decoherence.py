@@ -1,6 +1,7 @@
-"""Energy-based decoherence: its lifetimes, its norm, its limits."""
+"""Decoherence: lifetimes, norm and limits of the energy-based one, moments of the sudden one."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,17 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.errors import ConfigError
 
+NOT = torch.tensor([False])
 
-def damp(method, amplitudes, *, active, energies, kinetic, timestep=20.0):
+
+def damp(
+    method, amplitudes, *, active, energies, kinetic, timestep=20.0, attempted=NOT, accepted=NOT
+):
     return method.damp(
         torch.tensor([amplitudes], dtype=torch.complex128),
         active_state=torch.tensor([active]),
         energies=torch.tensor([energies], dtype=torch.float64),
         kinetic_energy=torch.tensor([kinetic], dtype=torch.float64),
         timestep=timestep,
+        attempted=attempted,
+        accepted=accepted,
     )[0]
 
 
@@ -76,6 +84,8 @@ def test_none_does_nothing():
         energies=zero[:, None].expand(1, 2),
         kinetic_energy=zero,
         timestep=1.0,
+        attempted=NOT,
+        accepted=NOT,
     )
     assert kept is amplitudes
 
@@ -85,18 +95,63 @@ def test_descriptions_name_constant_and_convention():
     text = EnergyBasedDecoherence(constant=0.2, convention="amplitude").describe()
     assert "0.2" in text
     assert "amplitude" in text
+    assert "attempted" in InstantaneousDecoherence("attempted").describe()
 
 
 def test_wrong_numbers_and_names_are_refused():
     with pytest.raises(ConfigError, match="must not be negative"):
         EnergyBasedDecoherence(constant=-0.1)
     with pytest.raises(ConfigError, match="population, amplitude"):
-        _unchecked("energy")
+        _unchecked(EnergyBasedDecoherence, constant=0.1, convention="energy")
+
+    with pytest.raises(ConfigError, match="accepted, attempted"):
+        _unchecked(InstantaneousDecoherence, collapse="never")
 
 
-def _unchecked(convention):
+def _unchecked(method_class, **parameters):
     """Make the object as a run does, where no type checker stands before ``__post_init__``."""
-    method = object.__new__(EnergyBasedDecoherence)
-    object.__setattr__(method, "constant", 0.1)
-    object.__setattr__(method, "convention", convention)
+    method = object.__new__(method_class)
+    for name, value in parameters.items():
+        object.__setattr__(method, name, value)
     method.__post_init__()
+
+
+@pytest.mark.parametrize(
+    ("collapse", "attempted", "accepted", "collapses"),
+    [
+        ("accepted", True, True, True),
+        ("accepted", True, False, False),
+        ("accepted", False, False, False),
+        ("attempted", True, True, True),
+        ("attempted", True, False, True),
+        ("attempted", False, False, False),
+    ],
+)
+def test_instantaneous_collapses_at_its_hops_only(collapse, attempted, accepted, collapses):
+    amplitudes = [0.6, 0.8j, 0.0]
+    c = damp(
+        InstantaneousDecoherence(collapse),
+        amplitudes,
+        active=2,
+        energies=[0, 0.05, 0.2],
+        kinetic=0.1,
+        attempted=torch.tensor([attempted]),
+        accepted=torch.tensor([accepted]),
+    )
+    assert c.tolist() == ([0, 0, 1] if collapses else amplitudes)
+
+
+@pytest.mark.parametrize("collapse", ["accepted", "attempted"])
+def test_a_run_collapses_whenever_it_hops(crowd, evolve, collapse):
+    options = replace(crowd.options, decoherence=InstantaneousDecoherence(collapse))
+    batch, seen, mixed = crowd.batch, 0, 0
+    for _ in range(45):
+        batch, (record,) = evolve(batch, crowd.potential, options, steps=1)
+        hopped = getattr(record, collapse)
+        own = batch.amplitudes.gather(1, batch.active_state[:, None]).squeeze(1)
+        assert torch.equal(own[hopped], torch.ones_like(own[hopped]))
+        assert (batch.amplitudes.abs().square().sum(1) - 1).abs().max() < 1e-12
+        seen += int(hopped.sum())
+        mixed += int((own[~hopped].abs() < 0.99).sum())
+    assert seen > 20
+    assert mixed > 100

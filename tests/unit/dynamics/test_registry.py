@@ -5,9 +5,14 @@ import pytest
 from namd.dynamics import registry
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.momentum.along_coupling import AlongCoupling
+from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
+from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
+from namd.dynamics.momentum.along_velocity_per_freedom import AlongVelocityPerFreedom
+from namd.dynamics.momentum.delta_v import DeltaV
 from namd.dynamics.momentum.frustrated import Keep, Reverse
 from namd.errors import ConfigError
 
@@ -16,10 +21,15 @@ from namd.errors import ConfigError
     ("table", "name", "parameters", "expected"),
     [
         (registry.ELECTRONIC, "local-diabatization", {"substeps": 7}, LocalDiabatization(7)),
+        (registry.ELECTRONIC, "nac-vectors", {"substeps": 7}, NacVectors(7)),
         (registry.HOPPING, "finite-step", {}, FiniteStep()),
         (registry.RESCALING, "coupling", {}, AlongCoupling()),
         (registry.RESCALING, "velocity", {}, AlongVelocity()),
+        (registry.RESCALING, "velocity-per-freedom", {}, AlongVelocityPerFreedom()),
+        (registry.RESCALING, "gradient-difference", {}, AlongGradientDifference()),
+        (registry.RESCALING, "projected-coupling", {}, AlongProjectedCoupling()),
         (registry.FRUSTRATED, "keep", {}, Keep()),
+        (registry.FRUSTRATED, "delta-v", {}, DeltaV()),
         (registry.FRUSTRATED, "reverse", {}, Reverse()),
         (
             registry.DECOHERENCE,

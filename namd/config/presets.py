@@ -1,0 +1,116 @@
+"""Named sets of surface-hopping methods: conventions of other codes, and plain references.
+
+``dynamics.preset: sharc2`` fills in the keys below; every key that is given explicitly wins. A
+preset follows a code's *choice of methods and conventions*, as its manual documents them, as far as
+they exist here; each says what it leaves out. Time steps and run lengths are never part of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named set of values of the ``dynamics`` section.
+
+    Parameters
+    ----------
+    summary
+        One line.
+    conventions
+        What the code does, and what of it is not followed.
+    reference
+        Where it is documented.
+    settings
+        Keys of :class:`namd.config.run.DynamicsConfig` and their values.
+    """
+
+    summary: str
+    conventions: str
+    reference: str
+    settings: Mapping[str, str | float | int] = field(default_factory=dict)
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "fssh": Preset(
+            summary="Fewest switches without decoherence, rescaling along the coupling.",
+            conventions="Tully's method with the finite-step form of his hop probability.",
+            reference="J. C. Tully, J. Chem. Phys. 93 (1990) 1061, DOI 10.1063/1.459170",
+            settings={
+                "electronic": "local-diabatization",
+                "hopping": "finite-step",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "none",
+            },
+        ),
+        "fssh-edc": Preset(
+            summary="Fewest switches with energy-based decoherence: the defaults of namd.",
+            conventions="Decay of the population with C = 0.1 hartree.",
+            reference="G. Granucci, M. Persico, J. Chem. Phys. 126 (2007) 134114, "
+            "DOI 10.1063/1.2715585",
+            settings={
+                "electronic": "local-diabatization",
+                "hopping": "finite-step",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "edc",
+                "decoherence_convention": "population",
+                "decoherence_constant_hartree": 0.1,
+            },
+        ),
+        "sharc2": Preset(
+            summary="SHARC 2 with `coupling nacdr`, `ekincorrect parallel_nac` and EDC.",
+            conventions="Coupling vectors of all pairs, 25 substeps; decay of the amplitude (twice "
+            "as fast as that of the population) with C = 0.1 hartree; a refused hop keeps the "
+            "momentum. The code takes the energy of a hop from the step before; this does not.",
+            reference="S. Mai, P. Marquetand, L. González, WIREs Comput. Mol. Sci. 8 (2018) e1370, "
+            "DOI 10.1002/wcms.1370",
+            settings={
+                "electronic": "nac-vectors",
+                "substeps": 25,
+                "hopping": "finite-step",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "edc",
+                "decoherence_convention": "amplitude",
+                "decoherence_constant_hartree": 0.1,
+            },
+        ),
+        "sharc4": Preset(
+            summary="SHARC 4 with its defaults and EDC.",
+            conventions="`coupling overlap` is local diabatisation with 25 substeps, `ekincorrect "
+            "parallel_vel` scales all velocities by one factor; a refused hop keeps the momentum; "
+            "decay of the amplitude with C = 0.1 hartree, which the code has off unless "
+            "`decoherence_scheme edc` is given.",
+            reference="S. Mai, P. Marquetand, L. González, WIREs Comput. Mol. Sci. 8 (2018) e1370, "
+            "DOI 10.1002/wcms.1370; SHARC 4.0 manual, section 4.1.3",
+            settings={
+                "electronic": "local-diabatization",
+                "substeps": 25,
+                "hopping": "finite-step",
+                "rescaling": "velocity",
+                "frustrated": "keep",
+                "decoherence": "edc",
+                "decoherence_convention": "amplitude",
+                "decoherence_constant_hartree": 0.1,
+            },
+        ),
+    }
+)
+
+
+def with_preset(section: Mapping[str, object]) -> dict[str, object]:
+    """Fill the keys a ``dynamics`` section does not give from the preset it names, if it names one.
+
+    An unknown name is left for the validation of the section to complain about.
+
+    Examples
+    --------
+    >>> with_preset({"preset": "fssh", "frustrated": "reverse"})["frustrated"]
+    'reverse'
+    """
+    preset = PRESETS.get(str(section.get("preset")))
+    return {**(preset.settings if preset else {}), **section}
