@@ -80,10 +80,10 @@ class DynamicsConfig(Section):
     frustrated: Literal["keep", "reverse", "delta-v"] = Field(
         default="keep", description="Momentum along that direction after a refused hop."
     )
-    decoherence: Literal["edc", "instantaneous", "none"] = Field(
+    decoherence: Literal["edc", "a-fssh", "instantaneous", "none"] = Field(
         default="edc",
-        description="edc: energy-based (Granucci and Persico); instantaneous: collapse at a hop; "
-        "none: bare FSSH.",
+        description="edc: energy-based (Granucci and Persico); a-fssh: augmented (Jain, "
+        "Subotnik); instantaneous: collapse at a hop; none: bare FSSH.",
     )
     decoherence_convention: Literal["population", "amplitude"] = Field(
         default="population",

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
@@ -54,6 +55,7 @@ DECOHERENCE: Mapping[str, Callable[..., Decoherence]] = MappingProxyType(
         "none": NoDecoherence,
         "edc": EnergyBasedDecoherence,
         "instantaneous": InstantaneousDecoherence,
+        "a-fssh": AugmentedDecoherence,
     }
 )
 GUARDS: Mapping[str, Callable[..., Guard]] = MappingProxyType(

@@ -31,7 +31,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from namd.dynamics.batch import TrajectoryBatch, choose, kinetic_energy, surface_fields
+from namd.dynamics.batch import TrajectoryBatch, choose, surface_fields
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.dynamics.gauge import continue_signs
 from namd.dynamics.hop import HopRecord, attempt_hops
 from namd.dynamics.hopping.protocol import ElectronicChange
@@ -92,18 +93,14 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     hopped, hops, overflow = attempt_hops(
         moved, potential, options, target=torch.where(alive, target, moved.active_state)
     )
-    damped = replace(
-        hopped,
-        amplitudes=options.decoherence.damp(
-            hopped.amplitudes,
-            active_state=hopped.active_state,
-            energies=hopped.energies,
-            kinetic_energy=kinetic_energy(hopped, options.masses),
-            timestep=options.timestep,
-            attempted=hops.attempted,
-            accepted=hops.accepted,
-        ),
+    circumstances = StepCircumstances(
+        attempted=hops.attempted,
+        accepted=hops.accepted,
+        masses=options.masses,
+        timestep=options.timestep,
+        seed=options.seed,
     )
+    damped = options.decoherence.damp(batch, hopped, step=circumstances)
     result, parked = _guard(batch, damped, options)
     return StepResult(
         batch=choose(alive, result, batch),

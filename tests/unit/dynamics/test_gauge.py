@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from namd.dynamics.batch import start
+from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.gauge import signs_of_couplings
@@ -19,6 +20,7 @@ METHODS = {
     "nac vectors, velocities before the hop": {
         "electronic": NacVectors(velocities_before_hop=True)
     },
+    "augmented decoherence": {"decoherence": AugmentedDecoherence()},
 }
 WITHOUT_BASIS = [name for name in METHODS if name.startswith("nac")]
 

@@ -3,7 +3,9 @@
 import pytest
 
 from namd.dynamics import registry
+from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.hopping.finite_step import FiniteStep
@@ -36,6 +38,13 @@ from namd.errors import ConfigError
             "edc",
             {"constant": 0.2, "convention": "amplitude"},
             EnergyBasedDecoherence(0.2, "amplitude"),
+        ),
+        (registry.DECOHERENCE, "a-fssh", {}, AugmentedDecoherence()),
+        (
+            registry.DECOHERENCE,
+            "instantaneous",
+            {"collapse": "attempted"},
+            InstantaneousDecoherence("attempted"),
         ),
     ],
 )
