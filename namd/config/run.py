@@ -58,15 +58,24 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
-    electronic: Literal["local-diabatization", "nac-vectors"] = Field(
+    electronic: Literal["local-diabatization", "nac-vectors", "npi", "curvature"] = Field(
         default="local-diabatization",
-        description="Propagation of the amplitudes: by overlaps, or with all couplings (T = v·d).",
+        description="Propagation of the amplitudes: by overlaps; with all couplings (T = v·d); "
+        "norm-preserving interpolation; coupling from the curvature of the gap.",
     )
     substeps: Annotated[int, Field(gt=0)] = Field(
         default=25, description="Electronic substeps n per nuclear step."
     )
-    hopping: Literal["finite-step"] = Field(
-        default="finite-step", description="Hop probability of a step."
+    curvature_form: Literal["energy", "gradient"] = Field(
+        default="energy", description="Curvature of the gap from energies, or from all forces."
+    )
+    curvature_gap_threshold_ev: Positive | None = Field(
+        default=None, description="Pairs with a larger gap do not couple, eV; 0.5 is advised."
+    )
+    hopping: Literal["finite-step", "tully-rate", "gfsh"] = Field(
+        default="finite-step",
+        description="Hop probability of a step: Granucci and Persico's; Tully's rate summed over "
+        "the substeps (not with local-diabatization, which has no T); global flux.",
     )
     rescaling: Literal["coupling", "velocity"] = Field(
         default="coupling",
@@ -90,6 +99,11 @@ class DynamicsConfig(Section):
     def _consistent(self) -> "DynamicsConfig":
         _exactly_one(self, "timestep_fs", "timestep_au")
         _exactly_one(self, "duration_fs", "max_steps")
+        if self.hopping == "tully-rate" and self.electronic == "local-diabatization":
+            raise ValueError(
+                "hopping: tully-rate needs a time-derivative coupling, which local-diabatization "
+                "does not have; choose electronic: nac-vectors, npi or curvature"
+            )
         return self
 
     @property

@@ -1,12 +1,14 @@
 """From the sections of a run configuration to the options of step and loop."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from namd.config.run import RunConfig
+from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.ensemble_loop import LoopOptions
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.guards.protocol import Guard
@@ -56,7 +58,6 @@ def run_options(
         Where the batch lives.
     """
     dynamics = config.dynamics
-    electronic = make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps)
     damping = {}
     if dynamics.decoherence != "none":
         damping = {
@@ -68,7 +69,7 @@ def run_options(
         timestep=dynamics.timestep,
         masses=torch.as_tensor(molecule.masses, dtype=torch.float64, device=device),
         seed=config.seed,
-        electronic=electronic,
+        electronic=_electronic(config),
         hopping=make(HOPPING, dynamics.hopping),
         rescaling=make(RESCALING, dynamics.rescaling),
         frustrated=make(FRUSTRATED, dynamics.frustrated),
@@ -90,6 +91,19 @@ def run_options(
         velocities=config.output.velocities,
     )
     return RunOptions(step=step_options, loop=loop_options)
+
+
+def _electronic(config: RunConfig) -> ElectronicPropagation:
+    """Propagation of the amplitudes."""
+    dynamics = config.dynamics
+    extra: dict[str, Any] = {}
+    if dynamics.electronic == "curvature":
+        threshold = dynamics.curvature_gap_threshold_ev
+        extra = {
+            "form": dynamics.curvature_form,
+            "gap_threshold": None if threshold is None else threshold / EV_PER_HARTREE,
+        }
+    return make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps, **extra)
 
 
 def _guards(

@@ -159,6 +159,8 @@ def _propagate_electrons(
     )
     number = uniform(after.trajectory_id, after.step, seed=options.seed, stream=Stream.HOP)
     target = select_state(probabilities, number, active_state=before.active_state)
+    if made.may_hop is not None:
+        target = torch.where(made.may_hop, target, before.active_state)
     memory = {**after.memory, **made.memory}
     return replace(after, amplitudes=amplitudes, memory=memory), target
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
@@ -39,3 +40,13 @@ class HopProbability(Protocol):
     def probabilities(self, change: ElectronicChange) -> Float64[Tensor, "traj state"]:
         """P_{a→b}: non-negative, zero for b = a, summing to at most one."""
         ...
+
+
+def bounded(
+    raw: Float64[Tensor, "traj state"], *, active_state: Int64[Tensor, " traj"]
+) -> Float64[Tensor, "traj state"]:
+    """Make probabilities of raw ones: none to stay, none negative or NaN, at most one in all."""
+    others = raw.scatter(1, active_state[:, None], 0.0)
+    positive = torch.where(others > 0, others, 0.0)
+    total = positive.cumsum(1)[:, -1:]
+    return positive / torch.where(total > 1, total, 1.0)

@@ -58,6 +58,10 @@ def test_times_become_atomic_units_and_whole_steps() -> None:
         ({"potential": {}}, "exactly one of model and tully"),
         ({"potential": {"tully": "sac", "model": "x"}}, "exactly one of model and tully"),
         ({"trajectories": 0}, "greater than 0"),
+        (
+            {"dynamics": {"timestep_fs": 1, "max_steps": 1, "hopping": "tully-rate"}},
+            "needs a time-derivative coupling",
+        ),
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, Any], message: str) -> None:

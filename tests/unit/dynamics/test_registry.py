@@ -4,8 +4,13 @@ import pytest
 
 from namd.dynamics import registry
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.electronic.curvature import Curvature
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.hopping.finite_step import FiniteStep
+from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
 from namd.dynamics.momentum.frustrated import Keep, Reverse
@@ -16,7 +21,17 @@ from namd.errors import ConfigError
     ("table", "name", "parameters", "expected"),
     [
         (registry.ELECTRONIC, "local-diabatization", {"substeps": 7}, LocalDiabatization(7)),
+        (
+            registry.ELECTRONIC,
+            "nac-vectors",
+            {"velocities_before_hop": True},
+            NacVectors(25, velocities_before_hop=True),
+        ),
+        (registry.ELECTRONIC, "npi", {"substeps": 5}, NormPreserving(5)),
+        (registry.ELECTRONIC, "curvature", {"form": "gradient"}, Curvature(25, "gradient", None)),
         (registry.HOPPING, "finite-step", {}, FiniteStep()),
+        (registry.HOPPING, "tully-rate", {}, TullyRate()),
+        (registry.HOPPING, "gfsh", {}, GlobalFlux()),
         (registry.RESCALING, "coupling", {}, AlongCoupling()),
         (registry.RESCALING, "velocity", {}, AlongVelocity()),
         (registry.FRUSTRATED, "keep", {}, Keep()),
