@@ -5,7 +5,7 @@ The sections follow the way of a run: what moves on which surfaces (``potential`
 kept (``output``). ``namd config schema run`` prints what stands here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,10 +58,11 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
-    electronic: Literal["local-diabatization", "nac-vectors", "npi", "curvature"] = Field(
+    electronic: Literal["local-diabatization", "nac-vectors", "npi", "curvature", "none"] = Field(
         default="local-diabatization",
         description="Propagation of the amplitudes: by overlaps; with all couplings (T = v·d); "
-        "norm-preserving interpolation; coupling from the curvature of the gap.",
+        "norm-preserving interpolation; coupling from the curvature of the gap; none (with "
+        "hopping: landau-zener, where it is the default).",
     )
     substeps: Annotated[int, Field(gt=0)] = Field(
         default=25, description="Electronic substeps n per nuclear step."
@@ -72,10 +73,11 @@ class DynamicsConfig(Section):
     curvature_gap_threshold_ev: Positive | None = Field(
         default=None, description="Pairs with a larger gap do not couple, eV; 0.5 is advised."
     )
-    hopping: Literal["finite-step", "tully-rate", "gfsh"] = Field(
+    hopping: Literal["finite-step", "tully-rate", "gfsh", "landau-zener"] = Field(
         default="finite-step",
         description="Hop probability of a step: Granucci and Persico's; Tully's rate summed over "
-        "the substeps (not with local-diabatization, which has no T); global flux.",
+        "the substeps (not with local-diabatization, which has no T); global flux; Landau-Zener "
+        "at minima of the gap (needs neither electronic nor decoherence: both are then none).",
     )
     rescaling: Literal["coupling", "velocity"] = Field(
         default="coupling",
@@ -95,6 +97,14 @@ class DynamicsConfig(Section):
         default=0.1, description="Constant C of tau = (1 + C/E_kin)/|E_b - E_a|, Hartree."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_amplitudes(cls, data: Any) -> Any:
+        """Landau-Zener hops have no amplitudes: nothing propagates or damps any by default."""
+        if isinstance(data, dict) and data.get("hopping") == "landau-zener":
+            return {"electronic": "none", "decoherence": "none"} | data
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> "DynamicsConfig":
         _exactly_one(self, "timestep_fs", "timestep_au")
@@ -104,6 +114,14 @@ class DynamicsConfig(Section):
                 "hopping: tully-rate needs a time-derivative coupling, which local-diabatization "
                 "does not have; choose electronic: nac-vectors, npi or curvature"
             )
+        if self.hopping == "landau-zener":
+            if self.electronic != "none" or self.decoherence != "none":
+                raise ValueError(
+                    "hopping: landau-zener has no amplitudes; leave electronic and decoherence out "
+                    "or set both to none"
+                )
+        elif self.electronic == "none":
+            raise ValueError("electronic: none goes with hopping: landau-zener only")
         return self
 
     @property

@@ -93,9 +93,11 @@ def run_options(
     return RunOptions(step=step_options, loop=loop_options)
 
 
-def _electronic(config: RunConfig) -> ElectronicPropagation:
-    """Propagation of the amplitudes."""
+def _electronic(config: RunConfig) -> ElectronicPropagation | None:
+    """Propagation of the amplitudes, where there are any."""
     dynamics = config.dynamics
+    if dynamics.electronic == "none":
+        return None
     extra: dict[str, Any] = {}
     if dynamics.electronic == "curvature":
         threshold = dynamics.curvature_gap_threshold_ev

@@ -22,7 +22,8 @@ from namd.dynamics.guards.protocol import Guard
 from namd.dynamics.guards.total_energy import TotalEnergy
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.global_flux import GlobalFlux
-from namd.dynamics.hopping.protocol import HopProbability
+from namd.dynamics.hopping.landau_zener import LandauZener
+from namd.dynamics.hopping.protocol import HopInHindsight, HopProbability
 from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
@@ -40,8 +41,13 @@ ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyTyp
         "curvature": Curvature,
     }
 )
-HOPPING: Mapping[str, Callable[..., HopProbability]] = MappingProxyType(
-    {"finite-step": FiniteStep, "tully-rate": TullyRate, "gfsh": GlobalFlux}
+HOPPING: Mapping[str, Callable[..., HopProbability | HopInHindsight]] = MappingProxyType(
+    {
+        "finite-step": FiniteStep,
+        "tully-rate": TullyRate,
+        "gfsh": GlobalFlux,
+        "landau-zener": LandauZener,
+    }
 )
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(
     {"coupling": AlongCoupling, "velocity": AlongVelocity}

@@ -15,6 +15,7 @@ from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.landau_zener import LandauZener
 from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.step import StepOptions, step
 from namd.potentials.tully import MASS, tully
@@ -106,3 +107,11 @@ def test_every_way_to_the_same_hops(methods):
     for value, reference in zip(found, (*expected, 0.0, 0.0), strict=True):
         variance = reference * (1 - reference) * (1 / traj + 1 / 2000)
         assert abs(value - reference) <= 3 * variance**0.5 + 1e-12
+
+
+def test_landau_zener_passes_a_single_crossing():
+    """Exact at k = 20: 0.5068 and 0.4932; the gap alone has no phase, and needs none here."""
+    methods = {"electronic": None, "hopping": LandauZener()}
+    found = channels(1, 20.0, decoherence=NoDecoherence(), **methods)
+    assert abs(found[0] - 0.5068) < 0.06
+    assert abs(found[1] - 0.4932) < 0.06

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.batch import Memory, TrajectoryBatch
 from namd.dynamics.electronic.protocol import SubstepPath
 
 
@@ -39,6 +40,33 @@ class HopProbability(Protocol):
 
     def probabilities(self, change: ElectronicChange) -> Float64[Tensor, "traj state"]:
         """P_{a→b}: non-negative, zero for b = a, summing to at most one."""
+        ...
+
+
+@runtime_checkable
+class HopInHindsight(Protocol):
+    """Gives the probability to have left the active state at t once t + dt is known.
+
+    Such a method needs no amplitudes: trajectories that hop go back to t
+    (:mod:`namd.dynamics.look_ahead`).
+    """
+
+    def hindsight(
+        self, before: TrajectoryBatch, after: TrajectoryBatch, *, timestep: float
+    ) -> Float64[Tensor, "traj state"]:
+        """P_{a→b} of a hop at t: non-negative, zero for b = a, summing to at most one.
+
+        Parameters
+        ----------
+        before, after
+            Trajectories at t, and at t + dt if nobody hops.
+        timestep
+            dt, atomic units.
+        """
+        ...
+
+    def next_memory(self, before: TrajectoryBatch) -> Memory:
+        """What the method remembers at t + dt of the trajectories at t."""
         ...
 
 

@@ -10,6 +10,7 @@ from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.landau_zener import LandauZener
 from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
@@ -32,6 +33,7 @@ from namd.errors import ConfigError
         (registry.HOPPING, "finite-step", {}, FiniteStep()),
         (registry.HOPPING, "tully-rate", {}, TullyRate()),
         (registry.HOPPING, "gfsh", {}, GlobalFlux()),
+        (registry.HOPPING, "landau-zener", {}, LandauZener()),
         (registry.RESCALING, "coupling", {}, AlongCoupling()),
         (registry.RESCALING, "velocity", {}, AlongVelocity()),
         (registry.FRUSTRATED, "keep", {}, Keep()),
