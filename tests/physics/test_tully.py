@@ -13,6 +13,11 @@ from namd.dynamics.batch import start
 from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
+from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.electronic.norm_preserving import NormPreserving
+from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.landau_zener import LandauZener
+from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.step import StepOptions, step
 from namd.potentials.tully import MASS, tully
 
@@ -21,7 +26,7 @@ START = -12.0  # where the coupling of every model has died out, also the long o
 FINISH = 10.0
 
 
-def channels(model, momentum, *, decoherence, traj=TRAJECTORIES):
+def channels(model, momentum, *, decoherence, traj=TRAJECTORIES, **methods):
     """Fractions in the four channels once everyone has left."""
     potential = tully(model)
     positions = torch.zeros(traj, 1, 3, dtype=torch.float64)
@@ -33,6 +38,14 @@ def channels(model, momentum, *, decoherence, traj=TRAJECTORIES):
         masses=torch.tensor([MASS], dtype=torch.float64),
         seed=5,
         decoherence=decoherence,
+        **methods,
+    )
+    batch = start(
+        potential,
+        positions,
+        velocities,
+        torch.zeros(traj, dtype=torch.int64),
+        options=options,
     )
     lower = torch.zeros(traj, dtype=torch.int64)
     batch = start(potential, positions, velocities, lower, options=options)
@@ -85,3 +98,30 @@ def test_decoherence_harms_model_2():
     damped = channels(2, 20.0, decoherence=EnergyBasedDecoherence(constant=0.0))
     assert abs(bare[0] - 0.9554) < 0.03
     assert abs(damped[0] - 0.9554) > 0.1
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        {"electronic": NacVectors()},
+        {"electronic": NacVectors(), "hopping": TullyRate()},
+        {"electronic": NormPreserving()},
+        {"hopping": GlobalFlux()},
+    ],
+    ids=["nac vectors", "nac vectors and Tully's rate", "npi", "global flux"],
+)
+def test_every_way_to_the_same_hops(methods):
+    """Two crossings in a row, where the phase between them decides."""
+    traj, expected = 400, (0.3205, 0.6795)
+    found = channels(2, 30.0, decoherence=NoDecoherence(), traj=traj, **methods)
+    for value, reference in zip(found, (*expected, 0.0, 0.0), strict=True):
+        variance = reference * (1 - reference) * (1 / traj + 1 / 2000)
+        assert abs(value - reference) <= 3 * variance**0.5 + 1e-12
+
+
+def test_landau_zener_passes_a_single_crossing():
+    """Exact at k = 20: 0.5068 and 0.4932; the gap alone has no phase, and needs none here."""
+    methods = {"electronic": None, "hopping": LandauZener()}
+    found = channels(1, 20.0, decoherence=NoDecoherence(), **methods)
+    assert abs(found[0] - 0.5068) < 0.06
+    assert abs(found[1] - 0.4932) < 0.06
