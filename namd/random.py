@@ -27,6 +27,7 @@ class Stream(IntEnum):
     HOP = 0
     WIGNER = 1
     SELECTION = 2
+    DECOHERENCE = 3
 
 
 def philox4x32(

@@ -98,6 +98,56 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "decoherence_constant_hartree": 0.1,
             },
         ),
+        "mlatom": Preset(
+            summary="MLatom's default: Landau-Zener hops, velocities scaled by one factor.",
+            conventions="No couplings, amplitudes or decoherence; hops at minima of the gap; the "
+            "whole kinetic energy is at a hop's disposal (`reduce_kinetic_energy=True` is "
+            "rescaling: velocity-per-freedom); a refused hop keeps the momentum.",
+            reference="L. Zhang et al., J. Chem. Theory Comput. 20 (2024) 5043, "
+            "DOI 10.1021/acs.jctc.4c00468",
+            settings={
+                "electronic": "none",
+                "hopping": "landau-zener",
+                "rescaling": "velocity",
+                "frustrated": "keep",
+                "decoherence": "none",
+            },
+        ),
+        "pyunixmd": Preset(
+            summary="PyUNIxMD's surface hopping (`SH`) with its defaults.",
+            conventions="Coupling vectors, 20 substeps, Tully's rate; a refused hop reverses the "
+            "momentum along the coupling; no decoherence. The code makes the rate of one coupling "
+            "per step, and tries a hop refused along the coupling once more along the velocity "
+            "(`augment`); this sums the rate over the substeps, and does not.",
+            reference="I. S. Lee et al., J. Comput. Chem. 42 (2021) 1755, DOI 10.1002/jcc.26711",
+            settings={
+                "electronic": "nac-vectors",
+                "substeps": 20,
+                "hopping": "tully-rate",
+                "rescaling": "coupling",
+                "frustrated": "reverse",
+                "decoherence": "none",
+            },
+        ),
+        "newton-x": Preset(
+            summary="Newton-X with coupling vectors and decoherence.",
+            conventions="20 substeps, Tully's rate summed over them; momentum along the coupling, "
+            "kept after a refused hop; decay of the amplitude with C = 0.1 hartree. The code "
+            "integrates with a fifth-order method and damps in every substep; this does so by "
+            "exponentials, and once per step.",
+            reference="M. Barbatti et al., J. Chem. Theory Comput. 18 (2022) 6851, "
+            "DOI 10.1021/acs.jctc.2c00804",
+            settings={
+                "electronic": "nac-vectors",
+                "substeps": 20,
+                "hopping": "tully-rate",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "edc",
+                "decoherence_convention": "amplitude",
+                "decoherence_constant_hartree": 0.1,
+            },
+        ),
     }
 )
 

@@ -43,20 +43,33 @@ class DynamicsConfig(Section):
         default=None,
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
-    preset: Literal["fssh", "fssh-edc", "sharc2", "sharc4"] | None = Field(
+    preset: (
+        Literal["fssh", "fssh-edc", "sharc2", "sharc4", "mlatom", "pyunixmd", "newton-x"] | None
+    ) = Field(
         default=None,
         description="Named set of the methods below; a method given beside it wins. "
         "`namd config methods` explains each.",
     )
-    electronic: Literal["local-diabatization", "nac-vectors"] = Field(
+    electronic: Literal["local-diabatization", "nac-vectors", "npi", "curvature", "none"] = Field(
         default="local-diabatization",
-        description="Propagation of the amplitudes: by overlaps, or with all couplings (T = v·d).",
+        description="Propagation of the amplitudes: by overlaps; with all couplings (T = v·d); "
+        "norm-preserving interpolation; coupling from the curvature of the gap; none (with "
+        "hopping: landau-zener, where it is the default).",
     )
     substeps: Annotated[int, Field(gt=0)] = Field(
         default=25, description="Electronic substeps n per nuclear step."
     )
-    hopping: Literal["finite-step"] = Field(
-        default="finite-step", description="Hop probability of a step."
+    curvature_form: Literal["energy", "gradient"] = Field(
+        default="energy", description="Curvature of the gap from energies, or from all forces."
+    )
+    curvature_gap_threshold_ev: Positive | None = Field(
+        default=None, description="Pairs with a larger gap do not couple, eV; 0.5 is advised."
+    )
+    hopping: Literal["finite-step", "tully-rate", "gfsh", "landau-zener"] = Field(
+        default="finite-step",
+        description="Hop probability of a step: Granucci and Persico's; Tully's rate summed over "
+        "the substeps (not with local-diabatization, which has no T); global flux; Landau-Zener "
+        "at minima of the gap (needs neither electronic nor decoherence: both are then none).",
     )
     rescaling: Literal[
         "coupling", "projected-coupling", "gradient-difference", "velocity", "velocity-per-freedom"
@@ -64,10 +77,10 @@ class DynamicsConfig(Section):
     frustrated: Literal["keep", "reverse", "delta-v"] = Field(
         default="keep", description="Momentum along that direction after a refused hop."
     )
-    decoherence: Literal["edc", "instantaneous", "none"] = Field(
+    decoherence: Literal["edc", "a-fssh", "instantaneous", "none"] = Field(
         default="edc",
-        description="edc: energy-based (Granucci and Persico); instantaneous: collapse at a hop; "
-        "none: bare FSSH.",
+        description="edc: energy-based (Granucci and Persico); a-fssh: augmented (Jain, "
+        "Subotnik); instantaneous: collapse at a hop; none: bare FSSH.",
     )
     decoherence_convention: Literal["population", "amplitude"] = Field(
         default="population",
@@ -83,13 +96,32 @@ class DynamicsConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, data: Any) -> Any:
-        return with_preset(data) if isinstance(data, dict) else data
+    def _fill_in(cls, data: Any) -> Any:
+        """Keys that a preset sets, and those that follow from hops without amplitudes."""
+        if not isinstance(data, dict):
+            return data
+        filled = with_preset(data)
+        if filled.get("hopping") == "landau-zener":
+            filled |= {"electronic": "none", "decoherence": "none"}
+        return {**filled, **data}
 
     @model_validator(mode="after")
     def _consistent(self) -> "DynamicsConfig":
         _exactly_one(self, "timestep_fs", "timestep_au")
         _exactly_one(self, "duration_fs", "max_steps")
+        if self.hopping == "tully-rate" and self.electronic == "local-diabatization":
+            raise ValueError(
+                "hopping: tully-rate needs a time-derivative coupling, which local-diabatization "
+                "does not have; choose electronic: nac-vectors, npi or curvature"
+            )
+        if self.hopping == "landau-zener":
+            if self.electronic != "none" or self.decoherence != "none":
+                raise ValueError(
+                    "hopping: landau-zener has no amplitudes; leave electronic and decoherence out "
+                    "or set both to none"
+                )
+        elif self.electronic == "none":
+            raise ValueError("electronic: none goes with hopping: landau-zener only")
         return self
 
     @property

@@ -23,6 +23,16 @@ from namd.potentials.protocol import Potential
 _STEPS_HELD = 50
 """Steps whose hop records and positions are held at once."""
 
+_HOP_COLUMNS = (
+    "step",
+    "positions",
+    "from_state",
+    "to_state",
+    "accepted",
+    "gap",
+    "kinetic_energy",
+)
+
 Columns = dict[str, np.ndarray]
 
 
@@ -32,8 +42,6 @@ class _Moment:
 
     hops: HopRecord
     trajectory_id: Tensor
-    step: Tensor
-    positions: Tensor
 
 
 def advance(
@@ -119,14 +127,7 @@ def _march(
         result = step(rows, potential, options)
         rows = rules.apply(result.batch)
         overflow = overflow | result.overflow
-        moments.append(
-            _Moment(
-                hops=result.hops,
-                trajectory_id=rows.trajectory_id,
-                step=rows.step,
-                positions=rows.positions,
-            )
-        )
+        moments.append(_Moment(hops=result.hops, trajectory_id=rows.trajectory_id))
     return rows, moments, overflow
 
 
@@ -138,21 +139,17 @@ def _collect(moments: list[_Moment], *, timestep: float) -> Columns:
         _hops_of(moments[k], where[where[:, 0] == k, 1], timestep=timestep)
         for k in sorted(set(where[:, 0].tolist()))
     ]
-    return join_hops(tables, atoms=moments[0].positions.shape[1])
+    return join_hops(tables, atoms=moments[0].hops.positions.shape[1])
 
 
 def _hops_of(moment: _Moment, index: Int64[Tensor, " hop"], *, timestep: float) -> Columns:
-    index = index.to(moment.positions.device)
+    index = index.to(moment.trajectory_id.device)
 
     def take(values: Tensor) -> np.ndarray:
         return values.index_select(0, index).cpu().numpy()
 
-    columns = {
-        "trajectory": take(moment.trajectory_id),
-        "step": take(moment.step),
-        "positions": take(moment.positions),
-    }
-    for name in ("from_state", "to_state", "accepted", "gap", "kinetic_energy"):
+    columns = {"trajectory": take(moment.trajectory_id)}
+    for name in _HOP_COLUMNS:
         columns[name] = take(getattr(moment.hops, name))
     return columns | {"time": columns["step"] * timestep}
 

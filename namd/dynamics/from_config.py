@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from namd.config.run import DynamicsConfig, RunConfig
 from namd.dynamics.decoherence.protocol import Decoherence
+from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.ensemble_loop import LoopOptions
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.guards.protocol import Guard
@@ -70,13 +71,12 @@ def run_options(
             where=f'dynamics.rescaling = "{dynamics.rescaling}"',
             hint="use coupling",
         )
-    electronic = make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps)
     on_cpu = torch.device(device).type == "cpu"
     step_options = StepOptions(
         timestep=dynamics.timestep,
         masses=torch.as_tensor(molecule.masses, dtype=torch.float64, device=device),
         seed=config.seed,
-        electronic=electronic,
+        electronic=_electronic(dynamics),
         hopping=make(HOPPING, dynamics.hopping),
         rescaling=make(RESCALING, dynamics.rescaling),
         frustrated=make(FRUSTRATED, dynamics.frustrated),
@@ -98,6 +98,20 @@ def run_options(
         velocities=config.output.velocities,
     )
     return RunOptions(step=step_options, loop=loop_options)
+
+
+def _electronic(dynamics: DynamicsConfig) -> ElectronicPropagation | None:
+    """Propagation of the amplitudes, where there are any."""
+    if dynamics.electronic == "none":
+        return None
+    own: dict[str, Any] = {}
+    if dynamics.electronic == "curvature":
+        threshold = dynamics.curvature_gap_threshold_ev
+        own = {
+            "form": dynamics.curvature_form,
+            "gap_threshold": None if threshold is None else threshold / EV_PER_HARTREE,
+        }
+    return make(ELECTRONIC, dynamics.electronic, substeps=dynamics.substeps, **own)
 
 
 def _decoherence(dynamics: DynamicsConfig) -> Decoherence:

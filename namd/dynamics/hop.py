@@ -19,7 +19,7 @@ from namd.potentials.protocol import Potential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HopRecord:
-    """The hop each trajectory tried in a step; geometry and step number are those of the batch.
+    """The hop each trajectory tried in a step.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ class HopRecord:
         |E_to − E_from|, Hartree.
     kinetic_energy
         Before the hop, Hartree.
+    step, positions
+        When and where, Bohr: in most methods at the end of the step.
     """
 
     attempted: Bool[Tensor, " traj"]
@@ -41,6 +43,8 @@ class HopRecord:
     to_state: Int64[Tensor, " traj"]
     gap: Float64[Tensor, " traj"]
     kinetic_energy: Float64[Tensor, " traj"]
+    step: Int64[Tensor, " traj"]
+    positions: Float64[Tensor, "traj atom 3"]
 
 
 def attempt_hops(
@@ -55,7 +59,7 @@ def attempt_hops(
     Parameters
     ----------
     batch
-        Trajectories at t + dt, before the hop.
+        Trajectories before the hop.
     potential, options
         As for :func:`namd.dynamics.step.step`.
     target
@@ -89,6 +93,8 @@ def attempt_hops(
         to_state=target,
         gap=released.abs(),
         kinetic_energy=kinetic_energy(batch, options.masses),
+        step=batch.step,
+        positions=batch.positions,
     )
     return hopped, record, attempted.sum() > len(index)
 

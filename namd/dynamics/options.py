@@ -9,6 +9,7 @@ from torch import Tensor
 
 from namd.dynamics.batch import Memory, TrajectoryBatch
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
+from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.demands import Demanding, Remembering
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
@@ -16,7 +17,7 @@ from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.guards.not_a_number import NotANumber
 from namd.dynamics.guards.protocol import Guard
 from namd.dynamics.hopping.finite_step import FiniteStep
-from namd.dynamics.hopping.protocol import HopProbability
+from namd.dynamics.hopping.protocol import HopInHindsight, HopProbability
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.frustrated import Keep
 from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
@@ -37,7 +38,8 @@ class StepOptions:
     seed
         64-bit seed of the run.
     electronic, hopping, rescaling, frustrated, decoherence
-        One strategy of each kind (:mod:`namd.dynamics.registry` finds them by name).
+        One strategy of each kind (:mod:`namd.dynamics.registry` finds them by name). A hopping
+        method that needs no amplitudes goes with no electronic propagation and no decoherence.
     guards
         Asked in this order; the first that trips parks the trajectory with its reason.
     hop_capacity
@@ -48,14 +50,15 @@ class StepOptions:
     Raises
     ------
     ConfigError
-        If the time step or the capacity is not positive.
+        If the time step or the capacity is not positive, or amplitudes are propagated for a hopping
+        method that needs none, or not for one that does.
     """
 
     timestep: float
     masses: Float64[Tensor, " atom"]
     seed: int
-    electronic: ElectronicPropagation = field(default_factory=LocalDiabatization)
-    hopping: HopProbability = field(default_factory=FiniteStep)
+    electronic: ElectronicPropagation | None = field(default_factory=LocalDiabatization)
+    hopping: HopProbability | HopInHindsight = field(default_factory=FiniteStep)
     rescaling: MomentumRescaling = field(default_factory=AlongCoupling)
     frustrated: FrustratedHop = field(default_factory=Keep)
     decoherence: Decoherence = field(default_factory=EnergyBasedDecoherence)
@@ -70,6 +73,29 @@ class StepOptions:
                 "the bucket for hopping trajectories needs at least one place",
                 where=f"hop_capacity = {self.hop_capacity}",
             )
+        propagated = self.electronic is not None
+        damped = not isinstance(self.decoherence, NoDecoherence)
+        without_amplitudes = isinstance(self.hopping, HopInHindsight)
+        if (propagated or damped) if without_amplitudes else not propagated:
+            raise ConfigError(
+                "a hopping method without amplitudes goes with no electronic propagation and no "
+                "decoherence, every other one with an electronic propagation",
+                where=f"electronic = {self.electronic}, hopping = {self.hopping}",
+            )
+
+    @property
+    def propagation(self) -> ElectronicPropagation:
+        """The propagation of the amplitudes, for methods that have any."""
+        if self.electronic is None:
+            raise ConfigError("no amplitudes are propagated", where="electronic = none")
+        return self.electronic
+
+    @property
+    def probability(self) -> HopProbability:
+        """The hop probability, for methods that make it of amplitudes."""
+        if isinstance(self.hopping, HopInHindsight):
+            raise ConfigError("hops do not follow amplitudes", where=f"hopping = {self.hopping}")
+        return self.hopping
 
     @property
     def needs(self) -> Needs:

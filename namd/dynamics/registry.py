@@ -8,19 +8,25 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
+from namd.dynamics.electronic.curvature import Curvature
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.guards.broken_molecule import BrokenMolecule
 from namd.dynamics.guards.not_a_number import NotANumber
 from namd.dynamics.guards.protocol import Guard
 from namd.dynamics.guards.total_energy import TotalEnergy
 from namd.dynamics.hopping.finite_step import FiniteStep
-from namd.dynamics.hopping.protocol import HopProbability
+from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.landau_zener import LandauZener
+from namd.dynamics.hopping.protocol import HopInHindsight, HopProbability
+from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
 from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
@@ -34,9 +40,21 @@ from namd.errors import ConfigError
 Strategy = TypeVar("Strategy")
 
 ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyType(
-    {"local-diabatization": LocalDiabatization, "nac-vectors": NacVectors}
+    {
+        "local-diabatization": LocalDiabatization,
+        "nac-vectors": NacVectors,
+        "npi": NormPreserving,
+        "curvature": Curvature,
+    }
 )
-HOPPING: Mapping[str, Callable[..., HopProbability]] = MappingProxyType({"finite-step": FiniteStep})
+HOPPING: Mapping[str, Callable[..., HopProbability | HopInHindsight]] = MappingProxyType(
+    {
+        "finite-step": FiniteStep,
+        "tully-rate": TullyRate,
+        "gfsh": GlobalFlux,
+        "landau-zener": LandauZener,
+    }
+)
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(
     {
         "coupling": AlongCoupling,
@@ -54,6 +72,7 @@ DECOHERENCE: Mapping[str, Callable[..., Decoherence]] = MappingProxyType(
         "none": NoDecoherence,
         "edc": EnergyBasedDecoherence,
         "instantaneous": InstantaneousDecoherence,
+        "a-fssh": AugmentedDecoherence,
     }
 )
 GUARDS: Mapping[str, Callable[..., Guard]] = MappingProxyType(

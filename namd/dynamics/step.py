@@ -13,6 +13,9 @@ Order inside a step from t to t + dt::
     c' → c''                                 decoherence with the new a and kinetic energy
     guards                                   a tripped trajectory goes back to t and is parked
 
+A method without amplitudes (:mod:`namd.dynamics.look_ahead`) hops at t, knowing t + dt, instead of
+the four lines from c' to c''.
+
 ========= ============================ =========== ================================
 symbol    name                         symbol      name
 ========= ============================ =========== ================================
@@ -31,19 +34,20 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from namd.dynamics.batch import TrajectoryBatch, choose, kinetic_energy, surface_fields
-from namd.dynamics.gauge import continue_signs
+from namd.dynamics.batch import TrajectoryBatch, choose
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.dynamics.hop import HopRecord, attempt_hops
-from namd.dynamics.hopping.protocol import ElectronicChange
+from namd.dynamics.hopping.protocol import ElectronicChange, HopInHindsight
 from namd.dynamics.hopping.selection import select_state
+from namd.dynamics.look_ahead import hop_in_hindsight
+from namd.dynamics.nuclei import move_nuclei
 from namd.dynamics.options import StepOptions
 from namd.dynamics.random_numbers import uniform
 from namd.dynamics.status import Reason, Status
-from namd.errors import DataError
 from namd.potentials.protocol import Potential
 from namd.random import Stream
 
-__all__ = ["HopRecord", "StepOptions", "StepResult", "move_nuclei", "step"]
+__all__ = ["HopRecord", "StepOptions", "StepResult", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +92,11 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     """
     alive = batch.status == Status.ACTIVE
     moved = move_nuclei(batch, potential, options)
-    moved, target = _propagate_electrons(batch, moved, options)
-    hopped, hops, overflow = attempt_hops(
-        moved, potential, options, target=torch.where(alive, target, moved.active_state)
-    )
-    damped = replace(
-        hopped,
-        amplitudes=options.decoherence.damp(
-            hopped.amplitudes,
-            active_state=hopped.active_state,
-            energies=hopped.energies,
-            kinetic_energy=kinetic_energy(hopped, options.masses),
-            timestep=options.timestep,
-            attempted=hops.attempted,
-            accepted=hops.accepted,
-        ),
-    )
-    result, parked = _guard(batch, damped, options)
+    if isinstance(options.hopping, HopInHindsight):
+        result, hops, overflow = hop_in_hindsight(batch, moved, potential, options)
+    else:
+        result, hops, overflow = _hop_by_amplitudes(batch, moved, potential, options)
+    result, parked = _guard(batch, result, options)
     return StepResult(
         batch=choose(alive, result, batch),
         hops=replace(hops, attempted=hops.attempted & ~parked, accepted=hops.accepted & ~parked),
@@ -112,45 +104,33 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     )
 
 
-def move_nuclei(
-    batch: TrajectoryBatch, potential: Potential, options: StepOptions
-) -> TrajectoryBatch:
-    """Velocity Verlet on the active surface; amplitudes are still those of t."""
-    dt, alive = options.timestep, (batch.status == Status.ACTIVE)[:, None, None]
-    acceleration = batch.force / options.masses[:, None]
-    positions = batch.positions + batch.velocities * dt + acceleration * (0.5 * dt * dt)
-    positions = torch.where(alive, positions, batch.positions)
-    surfaces = potential.surfaces(positions, batch.active_state, needs=options.needs)
-    acceleration = acceleration + surfaces.force / options.masses[:, None]
-    moved = replace(
-        batch,
-        positions=positions,
-        velocities=batch.velocities + acceleration * (0.5 * dt),
-        **surface_fields(surfaces),
-        step=batch.step + 1,
+def _hop_by_amplitudes(
+    before: TrajectoryBatch, after: TrajectoryBatch, potential: Potential, options: StepOptions
+) -> tuple[TrajectoryBatch, HopRecord, Bool[Tensor, ""]]:
+    """Propagate amplitudes, hop at t + dt where they say so, and damp them."""
+    moved, target = _propagate_electrons(before, after, options)
+    alive = before.status == Status.ACTIVE
+    hopped, hops, overflow = attempt_hops(
+        moved, potential, options, target=torch.where(alive, target, moved.active_state)
     )
-    _refuse_unprepared(batch, moved)
-    return continue_signs(batch, moved)
-
-
-def _refuse_unprepared(before: TrajectoryBatch, after: TrajectoryBatch) -> None:
-    """Refuse trajectories that were started for methods with other needs."""
-    for name in ("eigenvectors", "couplings", "forces"):
-        if getattr(before, name).shape != getattr(after, name).shape:
-            raise DataError(
-                f"the trajectories were started for other methods: {name} do not fit",
-                where="trajectory batch",
-                hint="start them with the options of their steps: start(…, options=options)",
-            )
+    circumstances = StepCircumstances(
+        attempted=hops.attempted,
+        accepted=hops.accepted,
+        masses=options.masses,
+        timestep=options.timestep,
+        seed=options.seed,
+    )
+    damped = options.decoherence.damp(before, hopped, step=circumstances)
+    return damped, hops, overflow
 
 
 def _propagate_electrons(
     before: TrajectoryBatch, after: TrajectoryBatch, options: StepOptions
 ) -> tuple[TrajectoryBatch, Int64[Tensor, " traj"]]:
     """Amplitudes at t + dt, and the state each trajectory tries to be in."""
-    made = options.electronic.propagate(before, after, timestep=options.timestep)
+    made = options.propagation.propagate(before, after, timestep=options.timestep)
     amplitudes = (made.propagator @ before.amplitudes.unsqueeze(-1)).squeeze(-1)
-    probabilities = options.hopping.probabilities(
+    probabilities = options.probability.probabilities(
         ElectronicChange(
             amplitudes_before=before.amplitudes,
             amplitudes_after=amplitudes,
@@ -161,6 +141,8 @@ def _propagate_electrons(
     )
     number = uniform(after.trajectory_id, after.step, seed=options.seed, stream=Stream.HOP)
     target = select_state(probabilities, number, active_state=before.active_state)
+    if made.may_hop is not None:
+        target = torch.where(made.may_hop, target, before.active_state)
     memory = {**after.memory, **made.memory}
     return replace(after, amplitudes=amplitudes, memory=memory), target
 

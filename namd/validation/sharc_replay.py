@@ -34,14 +34,15 @@ from namd.dynamics.batch import (
 )
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.hopping.protocol import ElectronicChange
 from namd.dynamics.hopping.selection import select_state
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_velocity import AlongVelocity
 from namd.dynamics.momentum.rescale import rescale
+from namd.dynamics.nuclei import move_nuclei
 from namd.dynamics.options import StepOptions
-from namd.dynamics.step import move_nuclei
 from namd.errors import DataError
 from namd.io.sharc import SharcTrajectory, read_sharc_output
 from namd.io.sharc_input import SharcMethods
@@ -246,14 +247,14 @@ def _make_steps(
     before = replace(before, amplitudes=torch.as_tensor(trajectory.amplitudes[:-1]))
     moved = move_nuclei(before, potential, options)
     # What the methods remember at t is what the row before ended with.
-    ended = options.electronic.propagate(before, moved, timestep=options.timestep).memory
+    ended = options.propagation.propagate(before, moved, timestep=options.timestep).memory
     memory = {
         name: torch.cat((first[:1], ended[name][:-1])) for name, first in before.memory.items()
     }
     before = replace(before, memory=memory)
-    made = options.electronic.propagate(before, moved, timestep=options.timestep)
+    made = options.propagation.propagate(before, moved, timestep=options.timestep)
     amplitudes = (made.propagator @ before.amplitudes.unsqueeze(-1)).squeeze(-1)
-    probabilities = options.hopping.probabilities(
+    probabilities = options.probability.probabilities(
         ElectronicChange(
             amplitudes_before=before.amplitudes,
             amplitudes_after=amplitudes,
@@ -268,22 +269,26 @@ def _make_steps(
         active_state=before.active_state,
     )
     velocities, accepted = _hop(before, moved, potential, options, target=target)
-    active = torch.where(accepted, target, before.active_state)
-    damped = options.decoherence.damp(
-        amplitudes,
-        active_state=active,
-        energies=moved.energies,
-        kinetic_energy=kinetic_energy_of(velocities, options.masses),
-        timestep=options.timestep,
+    after = replace(
+        moved,
+        velocities=velocities,
+        active_state=torch.where(accepted, target, before.active_state),
+        amplitudes=amplitudes,
+    )
+    circumstances = StepCircumstances(
         attempted=target != before.active_state,
         accepted=accepted,
+        masses=options.masses,
+        timestep=options.timestep,
+        seed=options.seed,
     )
+    damped = options.decoherence.damp(before, after, step=circumstances)
     return _Steps(
         positions=moved.positions.numpy(),
         velocities=velocities.numpy(),
-        amplitudes=damped.numpy(),
+        amplitudes=damped.amplitudes.numpy(),
         probabilities=probabilities.numpy(),
-        active_state=active.numpy(),
+        active_state=damped.active_state.numpy(),
     )
 
 

@@ -70,7 +70,7 @@ def test_where_nothing_exact_is_known_it_is_null(capsys: pytest.CaptureFixture[s
         (["--model", "sac", "--momentum", "nan"], "must be positive"),
         (["--model", "sac"], "Missing option '--momentum'"),
         (["--model", "sca", "--momentum", "3"], "'sca' is not one of"),
-        (["--model", "sac", "--momentum", "9", "--method", "sharc"], 'Did you mean "sharc2"?'),
+        (["--model", "sac", "--momentum", "9", "--method", "sharc22"], 'Did you mean "sharc2"?'),
         (["--model", "sac", "--momentum", "9", "--set", "seed=3"], "only the dynamics"),
         (["--model", "sac", "--momentum", "9", "--trajectories", "0"], "x>=1"),
     ],

@@ -10,8 +10,14 @@ import pytest
 import torch
 
 from namd.dynamics.batch import start
+from namd.dynamics.decoherence.augmented import AugmentedDecoherence
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
+from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.electronic.norm_preserving import NormPreserving
+from namd.dynamics.hopping.global_flux import GlobalFlux
+from namd.dynamics.hopping.landau_zener import LandauZener
+from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.step import StepOptions, step
 from namd.potentials.tully import MASS, tully
 
@@ -20,20 +26,29 @@ START = -12.0  # where the coupling of every model has died out, also the long o
 FINISH = 10.0
 
 
-def channels(model, momentum, *, decoherence, traj=TRAJECTORIES):
+def channels(model, momentum, *, decoherence, traj=TRAJECTORIES, **methods):
     """Fractions in the four channels once everyone has left."""
     potential = tully(model)
     positions = torch.zeros(traj, 1, 3, dtype=torch.float64)
     positions[:, 0, 0] = START
     velocities = torch.zeros_like(positions)
     velocities[:, 0, 0] = momentum / MASS
-    batch = start(potential, positions, velocities, torch.zeros(traj, dtype=torch.int64))
     options = StepOptions(
         timestep=0.2 * MASS / momentum,
         masses=torch.tensor([MASS], dtype=torch.float64),
         seed=5,
         decoherence=decoherence,
+        **methods,
     )
+    batch = start(
+        potential,
+        positions,
+        velocities,
+        torch.zeros(traj, dtype=torch.int64),
+        options=options,
+    )
+    lower = torch.zeros(traj, dtype=torch.int64)
+    batch = start(potential, positions, velocities, lower, options=options)
     for count in range(4000):
         batch = step(batch, potential, options).batch
         x, v = batch.positions[:, 0, 0], batch.velocities[:, 0, 0]
@@ -70,9 +85,43 @@ def test_decoherence_repairs_the_reflection_of_model_3():
     assert abs(damped[2] - 0.1709) < 0.06
 
 
+def test_augmented_surface_hopping_repairs_model_3_and_leaves_model_2_alone():
+    """Exact: R lower 0.1572 at k = 20 of model 3, T lower 0.9554 at k = 20 of model 2."""
+    assert abs(channels(3, 20.0, decoherence=AugmentedDecoherence())[2] - 0.1572) < 0.05
+    assert abs(channels(3, 20.0, decoherence=NoDecoherence())[2] - 0.1572) > 0.1
+    assert abs(channels(2, 20.0, decoherence=AugmentedDecoherence())[0] - 0.9554) < 0.03
+
+
 def test_decoherence_harms_model_2():
     """Stueckelberg oscillations live on coherence between the two crossings: exact 0.9554."""
     bare = channels(2, 20.0, decoherence=NoDecoherence())
     damped = channels(2, 20.0, decoherence=EnergyBasedDecoherence(constant=0.0))
     assert abs(bare[0] - 0.9554) < 0.03
     assert abs(damped[0] - 0.9554) > 0.1
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        {"electronic": NacVectors()},
+        {"electronic": NacVectors(), "hopping": TullyRate()},
+        {"electronic": NormPreserving()},
+        {"hopping": GlobalFlux()},
+    ],
+    ids=["nac vectors", "nac vectors and Tully's rate", "npi", "global flux"],
+)
+def test_every_way_to_the_same_hops(methods):
+    """Two crossings in a row, where the phase between them decides."""
+    traj, expected = 400, (0.3205, 0.6795)
+    found = channels(2, 30.0, decoherence=NoDecoherence(), traj=traj, **methods)
+    for value, reference in zip(found, (*expected, 0.0, 0.0), strict=True):
+        variance = reference * (1 - reference) * (1 / traj + 1 / 2000)
+        assert abs(value - reference) <= 3 * variance**0.5 + 1e-12
+
+
+def test_landau_zener_passes_a_single_crossing():
+    """Exact at k = 20: 0.5068 and 0.4932; the gap alone has no phase, and needs none here."""
+    methods = {"electronic": None, "hopping": LandauZener()}
+    found = channels(1, 20.0, decoherence=NoDecoherence(), **methods)
+    assert abs(found[0] - 0.5068) < 0.06
+    assert abs(found[1] - 0.4932) < 0.06

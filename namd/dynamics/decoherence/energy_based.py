@@ -14,13 +14,15 @@ C = 0.1 Hartree after C. Zhu, S. Nangia, A. W. Jasper, D. G. Truhlar,
 J. Chem. Phys. 121 (2004) 7658, DOI 10.1063/1.1793991.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Complex128, Float64, Int64
+from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.batch import TrajectoryBatch, kinetic_energy
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.errors import ConfigError
 
 CONVENTIONS = ("population", "amplitude")
@@ -60,14 +62,29 @@ class EnergyBasedDecoherence:
 
     def damp(
         self,
+        before: TrajectoryBatch,  # noqa: ARG002  (protocol)
+        after: TrajectoryBatch,
+        *,
+        step: StepCircumstances,
+    ) -> TrajectoryBatch:
+        """Amplitudes decay for dt, with the kinetic energy and the active state after the hop."""
+        damped = self.damped(
+            after.amplitudes,
+            active_state=after.active_state,
+            energies=after.energies,
+            kinetic_energy=kinetic_energy(after, step.masses),
+            timestep=step.timestep,
+        )
+        return replace(after, amplitudes=damped)
+
+    def damped(
+        self,
         amplitudes: Complex128[Tensor, "traj state"],
         *,
         active_state: Int64[Tensor, " traj"],
         energies: Float64[Tensor, "traj state"],
         kinetic_energy: Float64[Tensor, " traj"],
         timestep: float,
-        attempted: Bool[Tensor, " traj"],  # noqa: ARG002  (protocol)
-        accepted: Bool[Tensor, " traj"],  # noqa: ARG002
     ) -> Complex128[Tensor, "traj state"]:
         """Damped amplitudes of unit norm; unchanged where the nuclei stand still."""
         active = active_state[:, None]

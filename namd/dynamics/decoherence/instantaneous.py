@@ -8,13 +8,13 @@ Reference: T. Nelson, S. Fernandez-Alberti, A. E. Roitberg, S. Tretiak, J. Chem.
 224111, DOI 10.1063/1.4809568.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Complex128, Float64, Int64
-from torch import Tensor
 
+from namd.dynamics.batch import TrajectoryBatch
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.errors import ConfigError
 
 MOMENTS = ("accepted", "attempted")
@@ -46,22 +46,19 @@ class InstantaneousDecoherence:
 
     def damp(
         self,
-        amplitudes: Complex128[Tensor, "traj state"],
+        before: TrajectoryBatch,  # noqa: ARG002  (protocol)
+        after: TrajectoryBatch,
         *,
-        active_state: Int64[Tensor, " traj"],
-        energies: Float64[Tensor, "traj state"],  # noqa: ARG002  (protocol)
-        kinetic_energy: Float64[Tensor, " traj"],  # noqa: ARG002
-        timestep: float,  # noqa: ARG002
-        attempted: Bool[Tensor, " traj"],
-        accepted: Bool[Tensor, " traj"],
-    ) -> Complex128[Tensor, "traj state"]:
+        step: StepCircumstances,
+    ) -> TrajectoryBatch:
         """Unit vector of the active state after such a hop; unchanged without one.
 
         The phase that is lost is common to all that is left.
         """
-        unit = torch.nn.functional.one_hot(active_state, amplitudes.shape[1])
-        hopped = attempted if self.collapse == "attempted" else accepted
-        return torch.where(hopped[:, None], unit.to(amplitudes.dtype), amplitudes)
+        unit = torch.nn.functional.one_hot(after.active_state, after.amplitudes.shape[1])
+        hopped = step.attempted if self.collapse == "attempted" else step.accepted
+        collapsed = torch.where(hopped[:, None], unit.to(torch.complex128), after.amplitudes)
+        return replace(after, amplitudes=collapsed)
 
     def describe(self) -> str:
         """Name, and which hops collapse the wave function."""

@@ -5,8 +5,8 @@ Reference: J. C. Tully, J. Chem. Phys. 93 (1990) 1061, DOI 10.1063/1.459170.
 
 from dataclasses import dataclass
 
-from jaxtyping import Bool, Complex128, Float64, Int64
-from torch import Tensor
+from namd.dynamics.batch import TrajectoryBatch
+from namd.dynamics.decoherence.protocol import StepCircumstances
 
 
 @dataclass(frozen=True)
@@ -15,17 +15,13 @@ class NoDecoherence:
 
     def damp(
         self,
-        amplitudes: Complex128[Tensor, "traj state"],
+        before: TrajectoryBatch,  # noqa: ARG002  (protocol)
+        after: TrajectoryBatch,
         *,
-        active_state: Int64[Tensor, " traj"],  # noqa: ARG002  (protocol)
-        energies: Float64[Tensor, "traj state"],  # noqa: ARG002
-        kinetic_energy: Float64[Tensor, " traj"],  # noqa: ARG002
-        timestep: float,  # noqa: ARG002
-        attempted: Bool[Tensor, " traj"],  # noqa: ARG002
-        accepted: Bool[Tensor, " traj"],  # noqa: ARG002
-    ) -> Complex128[Tensor, "traj state"]:
-        """Unchanged amplitudes."""
-        return amplitudes
+        step: StepCircumstances,  # noqa: ARG002
+    ) -> TrajectoryBatch:
+        """Unchanged trajectories."""
+        return after
 
     def describe(self) -> str:
         """Name of the correction."""

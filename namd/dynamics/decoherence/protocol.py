@@ -1,40 +1,58 @@
 """What the step asks of a decoherence correction."""
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Bool, Complex128, Float64, Int64
+from jaxtyping import Bool, Float64
 from torch import Tensor
+
+from namd.dynamics.batch import TrajectoryBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCircumstances:
+    """What is known of a step beside the trajectories before and after it.
+
+    Parameters
+    ----------
+    attempted, accepted
+        Whether a hop was tried in this step, and whether it was made.
+    masses
+        M, electron masses.
+    timestep
+        dt, atomic units.
+    seed
+        Of the run, for what is drawn at random.
+    """
+
+    attempted: Bool[Tensor, " traj"]
+    accepted: Bool[Tensor, " traj"]
+    masses: Float64[Tensor, " atom"]
+    timestep: float
+    seed: int
 
 
 @runtime_checkable
 class Decoherence(Protocol):
-    """Damps the amplitudes at the end of a step."""
+    """Damps the amplitudes at the end of a step.
+
+    A correction that needs more of the surfaces, or remembers earlier steps, declares it as
+    :mod:`namd.dynamics.demands` says.
+    """
 
     def damp(
-        self,
-        amplitudes: Complex128[Tensor, "traj state"],
-        *,
-        active_state: Int64[Tensor, " traj"],
-        energies: Float64[Tensor, "traj state"],
-        kinetic_energy: Float64[Tensor, " traj"],
-        timestep: float,
-        attempted: Bool[Tensor, " traj"],
-        accepted: Bool[Tensor, " traj"],
-    ) -> Complex128[Tensor, "traj state"]:
-        """Amplitudes after the correction.
+        self, before: TrajectoryBatch, after: TrajectoryBatch, *, step: StepCircumstances
+    ) -> TrajectoryBatch:
+        """``after`` with corrected amplitudes, of unit norm, and what is remembered.
 
         Parameters
         ----------
-        amplitudes
-            c after propagation.
-        active_state, kinetic_energy
-            After the hop of this step, if there was one.
-        energies
-            E_k, Hartree.
-        timestep
-            dt, atomic units.
-        attempted, accepted
-            Whether a hop was tried in this step, and whether it was made.
+        before
+            Trajectories at t.
+        after
+            Trajectories at t + dt, after the hop of this step, if there was one.
+        step
+            The rest.
         """
         ...
 

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from namd.dynamics.electronic.protocol import ElectronicStep, SubstepPath
-from namd.dynamics.electronic.unitary import coupled_factors, product_of, with_phase
+from namd.dynamics.electronic.unitary import coupled_product, with_phase
 from namd.errors import ConfigError
 
 
@@ -41,15 +41,14 @@ def propagate_coupled(
     before = (energies_before - mean_before[:, None])[:, None]
     after = (energies_after - mean_after[:, None])[:, None]
     weights = substep_weights(substeps, like=couplings)[:, None]
-    factors = coupled_factors(
+    product, factors = coupled_product(
         before + weights * (after - before), couplings, duration=timestep / substeps
     )
-    product = product_of(factors)
     weight = (substeps + 1) / (2 * substeps)  # mean of k/n
     phase = (mean_before + weight * (mean_after - mean_before)) * timestep
     return ElectronicStep(
         propagator=with_phase(product.real, product.imag, phase),
-        path=SubstepPath(factors=factors, couplings=couplings),
+        path=SubstepPath(factors=factors, couplings=couplings, duration=timestep / substeps),
     )
 
 

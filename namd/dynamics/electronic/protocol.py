@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Complex128, Float64
+from jaxtyping import Bool, Complex128, Float64
 from torch import Tensor
 
 from namd.dynamics.batch import Memory, TrajectoryBatch
@@ -19,10 +19,13 @@ class SubstepPath:
         Propagator of every substep, up to a phase common to all states.
     couplings
         T_ij = ⟨i|∂_t j⟩ of every substep, inverse atomic units of time.
+    duration
+        τ, length of a substep, atomic units of time.
     """
 
     factors: Complex128[Tensor, "traj substep state state"]
     couplings: Float64[Tensor, "traj substep state state"]
+    duration: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,14 @@ class ElectronicStep:
         The way there, where the method has a time-derivative coupling: what rates are made of.
     memory
         What the method remembers at t + dt.
+    may_hop
+        False for trajectories whose coupling is not known yet; none: all may.
     """
 
     propagator: Complex128[Tensor, "traj state state"]
     path: SubstepPath | None = None
     memory: Memory = field(default_factory=dict)
+    may_hop: Bool[Tensor, " traj"] | None = None
 
 
 @runtime_checkable

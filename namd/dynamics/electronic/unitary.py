@@ -61,11 +61,7 @@ def _two_states(angles: Float64[Tensor, "traj substep 2 2"]) -> tuple[Tensor, Te
     small = r == 0
     sinc = torch.where(small, 1.0, r.sin() / torch.where(small, 1.0, r))
     factors = torch.stack((r.cos(), sinc * y, torch.zeros_like(x), sinc * x), dim=-1)
-    q = ordered_product(factors, multiply_quaternions)
-    a, b, c, d = q.unbind(-1)
-    norm = (a * a + b * b + c * c + d * d).sqrt()
-    a, b, c, d = a / norm, b / norm, c / norm, d / norm
-    return _matrix(a, -c, c, a), _matrix(-d, -b, -b, d)
+    return _from_quaternions(_product_of_quaternions(factors))
 
 
 def _many_states(angles: Float64[Tensor, "traj substep state state"]) -> tuple[Tensor, Tensor]:
@@ -76,26 +72,43 @@ def _many_states(angles: Float64[Tensor, "traj substep state state"]) -> tuple[T
     return product.real, product.imag
 
 
-def coupled_factors(
+def coupled_product(
+    energies: Float64[Tensor, "traj substep state"],
+    couplings: Float64[Tensor, "traj substep state state"],
+    *,
+    duration: float,
+) -> tuple[Complex128[Tensor, "traj state state"], Complex128[Tensor, "traj substep state state"]]:
+    """Π_k exp{(−iH_k − T_k)τ}, later k to the left, and its factors; all unitary to rounding.
+
+    Parameters
+    ----------
+    energies
+        H_k, diagonal, less the mean of its states, Hartree.
+    couplings
+        T_k, antisymmetric, inverse atomic units of time.
+    duration
+        τ, length of a substep.
+    """
+    if energies.shape[-1] != 2:
+        factors = _many_coupled(energies, couplings, duration=duration)
+        return _polished(ordered_product(factors, torch.matmul)), factors
+    # xσ_z + yσ_y stands for H − iT.
+    x, y = energies[..., 0] * duration, couplings[..., 0, 1] * duration
+    r = torch.hypot(x, y)
+    small = r == 0
+    sinc = torch.where(small, 1.0, r.sin() / torch.where(small, 1.0, r))
+    quaternions = torch.stack((r.cos(), torch.zeros_like(x), sinc * y, sinc * x), dim=-1)
+    product = torch.complex(*_from_quaternions(_product_of_quaternions(quaternions)))
+    return product, torch.complex(*_from_quaternions(quaternions))
+
+
+def _many_coupled(
     energies: Float64[Tensor, "traj substep state"],
     couplings: Float64[Tensor, "traj substep state state"],
     *,
     duration: float,
 ) -> Complex128[Tensor, "traj substep state state"]:
-    """exp{(−iH_k − T_k)τ} of every substep, with H_k diagonal and T_k antisymmetric.
-
-    H − iT is Hermitian; as the real symmetric matrix [[H, T], [−T, H]] it goes through the same
-    series as above.
-
-    Parameters
-    ----------
-    energies
-        H_k less the mean of its states, Hartree.
-    couplings
-        T_k, inverse atomic units of time; bounded by ``LARGEST_ANGLE``/τ.
-    duration
-        τ, length of a substep.
-    """
+    """Exponentiate the Hermitian H − iT as the real symmetric matrix [[H, T], [−T, H]]."""
     states = energies.shape[-1]
     bound = LARGEST_ANGLE / duration
     diagonal, coupling = torch.diag_embed(energies), couplings.clamp(-bound, bound)
@@ -107,13 +120,6 @@ def coupled_factors(
     real = cosine[..., :states, :states] + sine[..., states:, :states]
     imaginary = cosine[..., states:, :states] - sine[..., :states, :states]
     return _polished(_doubled(torch.complex(real, imaginary), COUPLED_DOUBLINGS))
-
-
-def product_of(
-    factors: Complex128[Tensor, "traj substep state state"],
-) -> Complex128[Tensor, "traj state state"]:
-    """Multiply unitary factors, later ones to the left, unitary to rounding."""
-    return _polished(ordered_product(factors, torch.matmul))
 
 
 def with_phase(
@@ -185,6 +191,19 @@ def multiply_quaternions(
         ),
         dim=-1,
     )
+
+
+def _product_of_quaternions(factors: Tensor) -> Tensor:
+    """Multiply unit quaternions along axis 1, later ones to the left; a unit quaternion."""
+    product = ordered_product(factors, multiply_quaternions)
+    a, b, c, d = product.unbind(-1)
+    return product / (a * a + b * b + c * c + d * d).sqrt()[..., None]
+
+
+def _from_quaternions(quaternions: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of the 2 × 2 matrix a − i(bσ_x + cσ_y + dσ_z)."""
+    a, b, c, d = quaternions.unbind(-1)
+    return _matrix(a, -c, c, a), _matrix(-d, -b, -b, d)
 
 
 def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:

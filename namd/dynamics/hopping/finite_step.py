@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from namd.dynamics.hopping.protocol import ElectronicChange
+from namd.dynamics.hopping.protocol import ElectronicChange, bounded
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,4 @@ class FiniteStep:
         outflow = population - flow.gather(1, active).squeeze(1)
         leaving = (lost > 0) & (outflow > 0)
         rate = torch.where(leaving, lost / torch.where(leaving, outflow, 1.0), 0.0)
-        raw = (rate[:, None] * flow).scatter(1, active, 0.0)
-        positive = torch.where(raw > 0, raw, 0.0)  # also takes NaN out
-        total = positive.cumsum(1)[:, -1:]
-        return positive / torch.where(total > 1, total, 1.0)
+        return bounded(rate[:, None] * flow, active_state=change.active_state)

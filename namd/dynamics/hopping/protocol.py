@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Complex128, Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.batch import Memory, TrajectoryBatch
 from namd.dynamics.electronic.protocol import SubstepPath
 
 
@@ -39,3 +41,40 @@ class HopProbability(Protocol):
     def probabilities(self, change: ElectronicChange) -> Float64[Tensor, "traj state"]:
         """P_{a→b}: non-negative, zero for b = a, summing to at most one."""
         ...
+
+
+@runtime_checkable
+class HopInHindsight(Protocol):
+    """Gives the probability to have left the active state at t once t + dt is known.
+
+    Such a method needs no amplitudes: trajectories that hop go back to t
+    (:mod:`namd.dynamics.look_ahead`).
+    """
+
+    def hindsight(
+        self, before: TrajectoryBatch, after: TrajectoryBatch, *, timestep: float
+    ) -> Float64[Tensor, "traj state"]:
+        """P_{a→b} of a hop at t: non-negative, zero for b = a, summing to at most one.
+
+        Parameters
+        ----------
+        before, after
+            Trajectories at t, and at t + dt if nobody hops.
+        timestep
+            dt, atomic units.
+        """
+        ...
+
+    def next_memory(self, before: TrajectoryBatch) -> Memory:
+        """What the method remembers at t + dt of the trajectories at t."""
+        ...
+
+
+def bounded(
+    raw: Float64[Tensor, "traj state"], *, active_state: Int64[Tensor, " traj"]
+) -> Float64[Tensor, "traj state"]:
+    """Make probabilities of raw ones: none to stay, none negative or NaN, at most one in all."""
+    others = raw.scatter(1, active_state[:, None], 0.0)
+    positive = torch.where(others > 0, others, 0.0)
+    total = positive.cumsum(1)[:, -1:]
+    return positive / torch.where(total > 1, total, 1.0)

@@ -16,6 +16,8 @@ LIBRARY = sorted(
     if not path.name.startswith("classes-")
 )
 
+LANDAU_ZENER = {"timestep_fs": 1, "max_steps": 1, "hopping": "landau-zener"}
+
 
 def tully(**changes: Any) -> dict[str, Any]:
     return {
@@ -60,11 +62,32 @@ def test_times_become_atomic_units_and_whole_steps() -> None:
         ({"potential": {"morse": 4}}, "expected one of: 1, 2, 3"),
         ({"potential": {"spin_boson": {"bias_inverse_cm": 1}}}, "required and missing"),
         ({"trajectories": 0}, "greater than 0"),
+        (
+            {"dynamics": {"timestep_fs": 1, "max_steps": 1, "hopping": "tully-rate"}},
+            "needs a time-derivative coupling",
+        ),
+        (
+            {"dynamics": {**LANDAU_ZENER, "electronic": "npi"}},
+            "landau-zener has no amplitudes",
+        ),
+        (
+            {"dynamics": {**LANDAU_ZENER, "decoherence": "edc"}},
+            "landau-zener has no amplitudes",
+        ),
+        (
+            {"dynamics": {"timestep_fs": 1, "max_steps": 1, "electronic": "none"}},
+            "goes with hopping: landau-zener only",
+        ),
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**changes)
+
+
+def test_landau_zener_has_no_amplitudes_by_default() -> None:
+    dynamics = config(dynamics=LANDAU_ZENER).dynamics
+    assert (dynamics.electronic, dynamics.decoherence) == ("none", "none")
 
 
 def test_every_key_is_documented() -> None:

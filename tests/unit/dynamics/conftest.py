@@ -95,6 +95,23 @@ def make_flipped():
     return Flipped
 
 
+@pytest.fixture(scope="session", name="begin")
+def make_begin(crowd):
+    def begin(options, potential=None):
+        """The crowd at step 0, started for ``options``."""
+        b = crowd.batch
+        return start(
+            potential or crowd.potential,
+            b.positions,
+            b.velocities,
+            b.active_state,
+            trajectory_id=b.trajectory_id,
+            options=options,
+        )
+
+    return begin
+
+
 @pytest.fixture(scope="session", name="evolve")
 def make_evolve():
     def evolve(batch, potential, options, *, steps):

@@ -8,25 +8,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from namd.dynamics.batch import kinetic_energy
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.instantaneous import InstantaneousDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
+from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.errors import ConfigError
 
-NOT = torch.tensor([False])
 
-
-def damp(
-    method, amplitudes, *, active, energies, kinetic, timestep=20.0, attempted=NOT, accepted=NOT
-):
-    return method.damp(
+def damp(method, amplitudes, *, active, energies, kinetic, timestep=20.0):
+    return method.damped(
         torch.tensor([amplitudes], dtype=torch.complex128),
         active_state=torch.tensor([active]),
         energies=torch.tensor([energies], dtype=torch.float64),
         kinetic_energy=torch.tensor([kinetic], dtype=torch.float64),
         timestep=timestep,
-        attempted=attempted,
-        accepted=accepted,
     )[0]
 
 
@@ -75,19 +71,36 @@ def test_an_active_state_without_amplitude_gives_no_nan():
     assert torch.isfinite(c.abs()).all()
 
 
-def test_none_does_nothing():
-    amplitudes = torch.tensor([[0.6, 0.8]], dtype=torch.complex128)
-    zero = torch.zeros(1, dtype=torch.float64)
-    kept = NoDecoherence().damp(
-        amplitudes,
-        active_state=torch.zeros(1, dtype=torch.int64),
-        energies=zero[:, None].expand(1, 2),
-        kinetic_energy=zero,
-        timestep=1.0,
-        attempted=NOT,
-        accepted=NOT,
+def circumstances(crowd, *, attempted=False, accepted=False):
+    traj = len(crowd.batch)
+    return StepCircumstances(
+        attempted=torch.full((traj,), attempted),
+        accepted=torch.full((traj,), accepted),
+        masses=crowd.options.masses,
+        timestep=crowd.options.timestep,
+        seed=1,
     )
-    assert kept is amplitudes
+
+
+def test_none_does_nothing(crowd):
+    step = circumstances(crowd, attempted=True, accepted=True)
+    assert NoDecoherence().damp(crowd.batch, crowd.batch, step=step) is crowd.batch
+
+
+def test_the_step_gives_the_state_and_the_kinetic_energy_after_the_hop(crowd):
+    method = EnergyBasedDecoherence()
+    mixed = torch.full_like(crowd.batch.amplitudes, 3**-0.5)
+    after = replace(crowd.batch, amplitudes=mixed, active_state=(crowd.batch.active_state + 1) % 3)
+    expected = method.damped(
+        mixed,
+        active_state=after.active_state,
+        energies=after.energies,
+        kinetic_energy=kinetic_energy(after, crowd.options.masses),
+        timestep=crowd.options.timestep,
+    )
+    found = method.damp(crowd.batch, after, step=circumstances(crowd))
+    assert torch.equal(found.amplitudes.abs(), expected.abs())
+    assert (expected.abs() - mixed.abs()).abs().max() > 1e-3
 
 
 def test_descriptions_name_constant_and_convention():
@@ -127,18 +140,14 @@ def _unchecked(method_class, **parameters):
         ("attempted", False, False, False),
     ],
 )
-def test_instantaneous_collapses_at_its_hops_only(collapse, attempted, accepted, collapses):
-    amplitudes = [0.6, 0.8j, 0.0]
-    c = damp(
-        InstantaneousDecoherence(collapse),
-        amplitudes,
-        active=2,
-        energies=[0, 0.05, 0.2],
-        kinetic=0.1,
-        attempted=torch.tensor([attempted]),
-        accepted=torch.tensor([accepted]),
-    )
-    assert c.tolist() == ([0, 0, 1] if collapses else amplitudes)
+def test_instantaneous_collapses_at_its_hops_only(crowd, collapse, attempted, accepted, collapses):
+    mixed = torch.tensor([0.6, 0.8j, 0.0], dtype=torch.complex128).expand(len(crowd.batch), 3)
+    after = replace(crowd.batch, amplitudes=mixed)
+    step = circumstances(crowd, attempted=attempted, accepted=accepted)
+    found = InstantaneousDecoherence(collapse).damp(crowd.batch, after, step=step).amplitudes
+    unit = torch.nn.functional.one_hot(crowd.batch.active_state, 3)
+    expected = unit.to(mixed) if collapses else mixed
+    assert found.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("collapse", ["accepted", "attempted"])

@@ -42,11 +42,23 @@ def options(molecule=WATER, **dynamics):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_configuration_offers_exactly_what_the_registry_has(kind):
-    offered = get_args(DynamicsConfig.model_fields[kind].annotation)
-    assert set(offered) == set(KINDS[kind])
+    offered = set(get_args(DynamicsConfig.model_fields[kind].annotation))
+    if kind == "electronic":
+        offered.remove("none")  # what hops without amplitudes have
+    assert offered == set(KINDS[kind])
     for name in offered:
-        made = getattr(options(**{kind: name}), kind)
+        fitting = {"electronic": "nac-vectors"} if name == "tully-rate" else {}
+        made = getattr(options(**fitting, **{kind: name}), kind)
         assert type(made) is type(registry.make(KINDS[kind], name))
+
+
+def test_hops_without_amplitudes_have_neither_propagation_nor_decoherence():
+    for preset in ({}, {"preset": "fssh-edc"}):  # what a preset says does not matter then
+        made = options(hopping="landau-zener", **preset)
+        assert made.electronic is None
+        assert made.decoherence.describe() == "none"
+    with pytest.raises(ConfigError, match="has no amplitudes"):
+        options(hopping="landau-zener", decoherence="edc")
 
 
 def test_a_particle_has_no_projected_coupling():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.linalg import expm
 
-from namd.dynamics.batch import select, start
+from namd.dynamics.batch import select
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint, save_checkpoint
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.coupled import propagate_coupled
@@ -75,19 +75,7 @@ class NeverHop:
         return torch.zeros(change.amplitudes_after.shape, dtype=torch.float64)
 
 
-def begin(crowd, options):
-    b = crowd.batch
-    return start(
-        crowd.potential,
-        b.positions,
-        b.velocities,
-        b.active_state,
-        trajectory_id=b.trajectory_id,
-        options=options,
-    )
-
-
-def amplitudes_after(crowd, electronic, dt, *, time=60.0):
+def amplitudes_after(crowd, begin, electronic, dt, *, time=60.0):
     options = replace(
         crowd.options,
         electronic=electronic,
@@ -95,31 +83,31 @@ def amplitudes_after(crowd, electronic, dt, *, time=60.0):
         hopping=NeverHop(),
         decoherence=NoDecoherence(),
     )
-    batch = begin(crowd, options)
+    batch = begin(options)
     for _ in range(round(time / dt)):
         batch = step(batch, crowd.potential, options).batch
     assert (batch.amplitudes.abs().square().sum(1) - 1).abs().max() < 1e-12
     return batch.amplitudes.abs()
 
 
-def test_it_meets_local_diabatisation_as_the_step_shrinks(crowd):
+def test_it_meets_local_diabatisation_as_the_step_shrinks(crowd, begin):
     """Three coupled states; the median trajectory, as some come too near an intersection.
 
     The order is one, from the substeps' right ends; its constant is that of dt/25.
     """
     differences = []
     for dt in (4.0, 2.0, 1.0):
-        nac = amplitudes_after(crowd, NacVectors(), dt)
-        local = amplitudes_after(crowd, LocalDiabatization(), dt)
+        nac = amplitudes_after(crowd, begin, NacVectors(), dt)
+        local = amplitudes_after(crowd, begin, LocalDiabatization(), dt)
         differences.append((nac - local).abs().amax(1).median().item())
     assert differences[0] > 1.8 * differences[1] > 3.2 * differences[2]
     assert differences[2] < 1e-3
 
 
-def test_the_coupling_is_the_change_of_the_states(crowd):
+def test_the_coupling_is_the_change_of_the_states(crowd, begin):
     """T_ij = ⟨i|∂_t j⟩ by a central difference of the eigenvectors along the velocity."""
     options = replace(crowd.options, electronic=NacVectors())
-    batch = begin(crowd, options)
+    batch = begin(options)
     found = time_derivative_coupling(batch)
     assert torch.equal(found, -found.mT)
     delta = 1e-3
@@ -132,18 +120,18 @@ def test_the_coupling_is_the_change_of_the_states(crowd):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_degenerate_states_have_no_coupling(crowd):
-    batch = begin(crowd, replace(crowd.options, electronic=NacVectors()))
+def test_degenerate_states_have_no_coupling(crowd, begin):
+    batch = begin(replace(crowd.options, electronic=NacVectors()))
     met = replace(batch, energies=torch.zeros_like(batch.energies))
     assert (time_derivative_coupling(met) == 0).all()
 
 
-def test_the_step_after_a_hop_begins_with_the_velocity_asked_for(crowd, evolve):
+def test_the_step_after_a_hop_begins_with_the_velocity_asked_for(crowd, begin, evolve):
     """Before any hop both ways are the same; after one they differ."""
     after = replace(crowd.options, electronic=NacVectors())
     before = replace(crowd.options, electronic=NacVectors(velocities_before_hop=True))
-    one, records = evolve(begin(crowd, after), crowd.potential, after, steps=12)
-    two, _ = evolve(begin(crowd, before), crowd.potential, before, steps=12)
+    one, records = evolve(begin(after), crowd.potential, after, steps=12)
+    two, _ = evolve(begin(before), crowd.potential, before, steps=12)
     changed = torch.stack([r.accepted for r in records[:-1]]).any(0)
     assert 0 < changed.sum() < 64
     same = (one.amplitudes == two.amplitudes).all(1)
@@ -152,11 +140,13 @@ def test_the_step_after_a_hop_begins_with_the_velocity_asked_for(crowd, evolve):
 
 
 @pytest.mark.parametrize("remembering", [False, True])
-def test_a_batch_can_be_cut_and_resumed_to_the_same_bits(crowd, evolve, tmp_path, remembering):
+def test_a_batch_can_be_cut_and_resumed_to_the_same_bits(
+    crowd, begin, evolve, tmp_path, remembering
+):
     electronic = NacVectors(velocities_before_hop=remembering)
     options = replace(crowd.options, electronic=electronic)
-    whole, _ = evolve(begin(crowd, options), crowd.potential, options, steps=30)
-    half, _ = evolve(begin(crowd, options), crowd.potential, options, steps=13)
+    whole, _ = evolve(begin(options), crowd.potential, options, steps=30)
+    half, _ = evolve(begin(options), crowd.potential, options, steps=13)
     folder = create_run_folder(tmp_path / "run")
     final = {name: np.zeros(64) for name in ("status", "reason", "step")}
     digest = write_part(folder, 0, Block(frames={"step": np.array([0])}, hops={}, final=final))
