@@ -21,6 +21,7 @@ def show_summary(folder: Path) -> None:
     console.result(f"finished    {counts['finished']}, parked {parked}")
     console.result(f"populations {_populations(ensemble)}")
     console.result(f"hops        {int(ensemble.hops.accepted.sum())} of {len(ensemble.hops)} tried")
+    console.result(f"methods     {_methods(ensemble)}")
     console.result(f"decoherence {ensemble.decoherence}")
     drift = _largest_drift(ensemble)
     if drift is not None:
@@ -34,6 +35,15 @@ def show_summary(folder: Path) -> None:
     console.note(f"  namd analyze populations {quoted} --figure populations.png")
     if ensemble.config.get("analysis"):
         console.note(f"  namd analyze quantum-yield {quoted} --figure yields.png")
+
+
+def _methods(ensemble: Ensemble) -> str:
+    """Electronic propagation, hopping and momentum changes; the decoherence has its own line."""
+    methods = ensemble.config["dynamics"]
+    return (
+        f"{methods['electronic']}, {methods['hopping']}, momentum along {methods['rescaling']}, "
+        f"after a refused hop {methods['frustrated']}"
+    )
 
 
 def _populations(ensemble: Ensemble) -> str:

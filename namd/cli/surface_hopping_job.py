@@ -17,6 +17,7 @@ from namd.cli.run_progress import show_progress
 from namd.cli.run_summary import show_summary
 from namd.config.classes import check_atoms
 from namd.config.loading import differing_keys, load_config, resolved_config
+from namd.config.presets import expand_preset
 from namd.config.run import WITHOUT_INFLUENCE, RunConfig
 from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
@@ -59,7 +60,7 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
         Go on with the run in ``output``.
     """
     path = find_run_config(name)
-    config = load_config(path, RunConfig, overrides)
+    config = load_config(path, RunConfig, expand_preset(overrides))
     if resume and output is None:
         raise ConfigError(
             "which run?", where="--resume", hint="give the folder of the run with --output"

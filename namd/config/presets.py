@@ -5,7 +5,7 @@ preset follows a code's *choice of methods and conventions*, as its manual docum
 they exist here; each says what it leaves out. Time steps and run lengths are never part of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -164,3 +164,26 @@ def with_preset(section: Mapping[str, object]) -> dict[str, object]:
     """
     preset = PRESETS.get(str(section.get("preset")))
     return {**(preset.settings if preset else {}), **section}
+
+
+def expand_preset(overrides: Sequence[str]) -> list[str]:
+    """Put the keys of a preset that an override names right behind it, so that it wins over a file.
+
+    Beside a preset in a *file* every method given there stands; one named on the command line is to
+    replace them. What is overridden after it still wins.
+
+    Examples
+    --------
+    >>> expand_preset(["seed=2", "dynamics.preset=fssh"])[1:3]
+    ['dynamics.preset=fssh', 'dynamics.electronic=local-diabatization']
+    """
+    return list(_expanded(overrides))
+
+
+def _expanded(overrides: Sequence[str]) -> Iterator[str]:
+    for override in overrides:
+        yield override
+        key, _, name = override.partition("=")
+        if key.strip() == "dynamics.preset" and name.strip() in PRESETS:
+            for method, value in PRESETS[name.strip()].settings.items():
+                yield f"dynamics.{method}={value}"

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 import pytest
 
-from namd.config.loading import resolved_config, validate
-from namd.config.presets import PRESETS, with_preset
+from namd.config.loading import apply_overrides, resolved_config, validate
+from namd.config.presets import PRESETS, expand_preset, with_preset
 from namd.config.run import DynamicsConfig
 from namd.errors import ConfigError
 
@@ -49,3 +49,13 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
         dynamics(preset="sharc-2")
     assert caught.value.hint == 'did you mean "sharc2"?'
     assert with_preset({"preset": 3}) == {"preset": 3}
+
+
+def test_a_preset_on_the_command_line_replaces_the_methods_of_the_file() -> None:
+    file = {"dynamics": {"timestep_fs": 0.5, "duration_fs": 1, "decoherence": "edc"}}
+    overrides = ["dynamics.preset=mlatom", "dynamics.rescaling=coupling"]
+    made = apply_overrides(file, expand_preset(overrides))["dynamics"]
+    assert made["decoherence"] == "none"
+    assert made["hopping"] == "landau-zener"
+    assert made["rescaling"] == "coupling"  # given after the preset: it wins
+    assert expand_preset(["dynamics.preset=nobody"]) == ["dynamics.preset=nobody"]
