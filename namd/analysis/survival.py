@@ -10,6 +10,7 @@ funnel, so early decay is delayed. Where fewer than half have decayed there is n
 time per decay (:func:`time_per_decay`), which does assume a constant rate, is a bound.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,15 +173,56 @@ def bootstrap_median(
         return None
     n = len(duration)
     ordered = _ordered(duration, decayed)
-    equal = np.full(n, 1 / n)
-    blocks = [min(_BLOCK, resamples - start) for start in range(0, resamples, _BLOCK)]
     medians = np.concatenate(
-        [_weighted_medians(*ordered, generator.multinomial(n, equal, size=size)) for size in blocks]
+        [_weighted_medians(*ordered, weights) for weights in _resampled(n, generator, resamples)]
     )
-    tail = (1 - confidence) / 2
-    # A quantile that is one of the values: interpolating towards inf would give NaN.
-    lower, upper = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
-    return Estimate(value_fs=median, lower_fs=float(lower), upper_fs=float(upper))
+    lower, upper = _percentiles(medians, confidence)
+    return Estimate(value_fs=median, lower_fs=lower, upper_fs=upper)
+
+
+def bootstrap_difference(
+    first: SurvivalTimes,
+    second: SurvivalTimes,
+    *,
+    paired: bool,
+    generator: np.random.Generator,
+    resamples: int = _RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Estimate | None:
+    """Difference of the median survival times, second less first, with a percentile interval.
+
+    Parameters
+    ----------
+    first, second
+        Survival of two ensembles.
+    paired
+        Row i of both began alike: the same trajectories are drawn from both, so that what they
+        have in common cancels.
+    generator, resamples, confidence
+        As for :func:`bootstrap_median`.
+
+    Returns
+    -------
+    Estimate or None
+        None if either median is not reached.
+    """
+    medians = [median_survival(each.duration_fs, each.decayed) for each in (first, second)]
+    if not np.isfinite(medians).all():
+        return None
+    orders = [_order(each.duration_fs, each.decayed) for each in (first, second)]
+    sorted_ones = [_ordered(each.duration_fs, each.decayed) for each in (first, second)]
+    differences = []
+    for weights in _resampled(len(first), generator, resamples):
+        others = weights
+        if not paired:
+            others = next(_resampled(len(second), generator, len(weights)))
+        early = _weighted_medians(*sorted_ones[0], weights[:, orders[0]])
+        late = _weighted_medians(*sorted_ones[1], others[:, orders[1]])
+        with np.errstate(invalid="ignore"):  # inf - inf: neither sample reaches its median
+            differences.append(late - early)
+    known = np.concatenate(differences)
+    lower, upper = _percentiles(known[~np.isnan(known)], confidence)
+    return Estimate(value_fs=medians[1] - medians[0], lower_fs=lower, upper_fs=upper)
 
 
 def time_per_decay(times: SurvivalTimes) -> Estimate | None:
@@ -206,11 +248,34 @@ def time_per_decay(times: SurvivalTimes) -> Estimate | None:
     )
 
 
+def _resampled(
+    n: int, generator: np.random.Generator, resamples: int
+) -> Iterator[Int[np.ndarray, "sample traj"]]:
+    """Yield how often each of n trajectories is drawn, in blocks of samples."""
+    equal = np.full(n, 1 / n)
+    for start in range(0, resamples, _BLOCK):
+        yield generator.multinomial(n, equal, size=min(_BLOCK, resamples - start))
+
+
+def _percentiles(values: Float[np.ndarray, " sample"], confidence: float) -> tuple[float, float]:
+    """Ends of the percentile interval; they are values: interpolating to inf would give NaN."""
+    tail = (1 - confidence) / 2
+    lower, upper = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
+    return float(lower), float(upper)
+
+
+def _order(
+    duration: Float[np.ndarray, " traj"], decayed: Bool[np.ndarray, " traj"]
+) -> Int[np.ndarray, " traj"]:
+    """Order in time; at equal times decays before censorings."""
+    return np.lexsort((~decayed, duration))
+
+
 def _ordered(
     duration: Float[np.ndarray, " traj"], decayed: Bool[np.ndarray, " traj"]
 ) -> tuple[Float[np.ndarray, " traj"], Bool[np.ndarray, " traj"]]:
     """Sort by time; at equal times decays before censorings."""
-    order = np.lexsort((~decayed, duration))
+    order = _order(duration, decayed)
     return duration[order], decayed[order]
 
 

@@ -13,7 +13,7 @@ quote, are given beside them under their own name.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from namd.analysis.geometry import angle, dihedral, distance, min_distance
 from namd.analysis.intervals import wilson
@@ -131,8 +131,13 @@ def classify(
     return found
 
 
-def quantum_yields(ensemble: Ensemble, config: AnalysisConfig) -> Yields:
-    """Count what every trajectory has become in its last saved frame.
+def outcome_names(config: AnalysisConfig) -> list[str]:
+    """Everything that can become of a trajectory: the declared classes in order, then the rest."""
+    return [*(declared.name for declared in config.classes), UNDECIDED, FAILED]
+
+
+def outcomes(ensemble: Ensemble, config: AnalysisConfig) -> Shaped[np.ndarray, " traj"]:
+    """Say what each trajectory has become in its last saved frame, by name.
 
     Parameters
     ----------
@@ -149,21 +154,39 @@ def quantum_yields(ensemble: Ensemble, config: AnalysisConfig) -> Yields:
     check_atoms(config, len(ensemble.atomic_numbers), where=str(ensemble.path))
     failed = is_parked(ensemble)
     ground = ~failed & (ensemble.active_state[-1] == 0)
-    found = np.full(ensemble.n_trajectories, UNCLASSIFIED, dtype=np.int64)
-    found[ground] = classify(ensemble.positions(-1)[ground], config)
-    counts = {
-        declared.name: int((found == number).sum())
-        for number, declared in enumerate(config.classes)
-    }
+    # UNCLASSIFIED is -1: the last name.
+    names = np.array([*(declared.name for declared in config.classes), UNDECIDED])
+    found = np.full(ensemble.n_trajectories, UNDECIDED, dtype=object)
+    found[ground] = names[classify(ensemble.positions(-1)[ground], config)]
+    found[failed] = FAILED
+    return found
+
+
+def quantum_yields(ensemble: Ensemble, config: AnalysisConfig) -> Yields:
+    """Count what every trajectory has become in its last saved frame.
+
+    Parameters
+    ----------
+    ensemble
+        As read by :func:`namd.io.ensemble.read_ensemble`.
+    config
+        Coordinates and ordered classes.
+
+    Raises
+    ------
+    ConfigError
+        If a coordinate names an atom the molecule does not have.
+    """
+    found = outcomes(ensemble, config)
+    everything = {name: int((found == name).sum()) for name in outcome_names(config)}
+    counts = {declared.name: everything[declared.name] for declared in config.classes}
     decided = sum(counts.values())
-    excited = int((~failed & ~ground).sum())
-    unclassified = int(ground.sum()) - decided
-    everything = {**counts, UNDECIDED: excited + unclassified, FAILED: int(failed.sum())}
+    excited = int((~is_parked(ensemble) & (ensemble.active_state[-1] != 0)).sum())
     return Yields(
         classes={name: share(k, ensemble.n_trajectories) for name, k in everything.items()},
         conditional={name: share(k, decided) for name, k in counts.items()},
         still_excited=excited,
-        unclassified=unclassified,
+        unclassified=everything[UNDECIDED] - excited,
         still_running=int(
             ((ensemble.final_status == ACTIVE) & (ensemble.status[-1] == ACTIVE)).sum()
         ),

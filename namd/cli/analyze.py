@@ -15,6 +15,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "conservation": LazyCommand(
         "namd.cli.analyze_conservation:conservation", "Total energy: a verdict per trajectory."
     ),
+    "compare": LazyCommand(
+        "namd.cli.analyze_compare:compare", "Runs beside each other: lifetimes and products."
+    ),
 }
 
 
@@ -32,4 +35,5 @@ def analyze() -> None:
       namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
       namd analyze hops runs/cis
       namd analyze conservation runs/cis
+      namd analyze compare runs/cis runs/other
     """

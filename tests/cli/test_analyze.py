@@ -354,3 +354,36 @@ def test_a_reader_that_leaves_early_is_no_failure(ensemble: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_compare_says_differences_and_draws_them(
+    ensemble: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    figure = tmp_path / "comparison.png"
+    words = ["analyze", "compare", str(ensemble), str(ensemble), "--label", "one", "--label", "two"]
+    assert run([*words, "--figure", str(figure)]) == 0
+    printed = capsys.readouterr().out
+    assert "Compared in pairs with one: two" in printed
+    assert "less one" in printed
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    found = as_json(capsys, *words[1:])
+    assert [entry["label"] for entry in found["runs"]] == ["one", "two"]
+    (difference,) = found["differences"]
+    assert difference["paired"]
+    assert difference["lifetime"] == {"value_fs": 0, "lower_fs": 0, "upper_fs": 0}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "needs two runs or more"),
+        (["RUN", "--label", "a"], "2 runs but 1 names"),
+        (["RUN", "--figure", "x.png", "--state", "S7"], "expected one of: S0, S1"),
+    ],
+)
+def test_compare_refuses_what_makes_no_comparison(
+    ensemble: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    words = [str(ensemble) if word == "RUN" else word for word in more]
+    assert run(["analyze", "compare", str(ensemble), *words]) == 2
+    assert message in capsys.readouterr().err
