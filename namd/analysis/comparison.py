@@ -133,7 +133,7 @@ def began_alike(first: Ensemble, second: Ensemble) -> bool:
     return bool(
         np.array_equal(first.active_state[0], second.active_state[0])
         and np.allclose(first.total_energy[0], second.total_energy[0], rtol=0, atol=1e-9)
-        and np.array_equal(first.positions(0), second.positions(0))
+        and np.array_equal(first.positions(0), second.positions(0), equal_nan=True)
     )
 
 
