@@ -217,7 +217,7 @@ def test_given_points_come_from_hdf5_and_from_extended_xyz(tmp_path: Path) -> No
     given = made(tmp_path, method="file", path="points.h5", state=0)
     np.testing.assert_array_equal(given.positions, positions[:3])
     np.testing.assert_array_equal(given.velocities, velocities[:3])
-    root = made(tmp_path, method="file", path="points.h5", group=None, state=0)
+    root = made(tmp_path, method="file", path="points.h5", group="/", state=0)
     np.testing.assert_array_equal(root.positions, positions[:0:-1])
 
     frames = []
