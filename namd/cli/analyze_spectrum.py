@@ -116,8 +116,14 @@ def spectrum(
 
 
 def _subject(ensemble: "NuclearEnsemble", found: "Spectrum") -> str:
+    from namd.analysis.subject import formula
+
     level = [ensemble.level_of_theory.partition(", ")[0]] if ensemble.level_of_theory else []
-    words = [ensemble.molecule.formula, *level, f"{found.samples} geometries ({ensemble.taken})"]
+    words = [
+        formula(ensemble.molecule.atomic_numbers),
+        *level,
+        f"{found.samples} geometries ({ensemble.taken})",
+    ]
     return " · ".join(words)
 
 

@@ -151,7 +151,7 @@ def _labels(
                 where=f"{_WHERE}.selection = oscillator-strength",
                 hint="choose selection: window, or start with method: file from labelled samples",
             )
-        labels, origin = _computed(potential, positions, device=device), "potential"
+        labels, origin = compute_labels(potential, positions, device=device), "potential"
     else:
         origin = "file"
     energies, dipoles = labels
@@ -172,9 +172,10 @@ def _labels(
     return energies, strengths, origin
 
 
-def _computed(
+def compute_labels(
     potential: Potential, positions: Float[np.ndarray, "candidate atom 3"], *, device: str
 ) -> Labels:
+    """Energies and, if the potential has them, transition dipoles of many geometries (Bohr)."""
     chunks = [
         energies_and_dipoles(
             potential,

@@ -180,12 +180,15 @@ def _given(
     path = find_file(config.path, base=base)
     points = read_points(path, group=config.group, count=count)
     check_molecule(points.atomic_numbers, potential.molecule, where=str(path))
-    check_distances(points.positions, potential.molecule, where=str(path))
+    # Model particles may lie anywhere, and have no bonds to be watched.
+    real = bool((points.atomic_numbers > 0).all())
+    if real:
+        check_distances(points.positions, potential.molecule, where=str(path))
     made = InitialConditions(
         positions=points.positions,
         velocities=points.velocities,
         active_state=same_state(config.state, len(points.positions)),
-        reference=points.positions[0] if len(potential.molecule) > 1 else None,
+        reference=points.positions[0] if real else None,
         notes=(f"initial conditions from {path}",),
     )
     if points.energies is None:
