@@ -218,14 +218,15 @@ def _note(
 ) -> str:
     window = config.window_ev
     where = "" if window is None else f" within {window[0]:g}–{window[1]:g} eV"
-    rule = "f/E²" if config.selection == "oscillator-strength" else "window alone"
+    bright = config.selection == "oscillator-strength"
+    rule = f"f/E² of the {origin}" if bright else f"energies of the {origin} alone"
 
     def counted(counts: dict[str, int]) -> str:
         return ", ".join(f"{label} {number}" for label, number in counts.items())
 
     unknown = f" ({record['unknown']} without labels)" if record["unknown"] else ""
     return (
-        f"excitation from {potential.states.labels[config.from_state]}{where}, by {rule} of the "
-        f"{origin}: {record['candidates']} candidates{unknown}, {record['in_window']} transitions "
+        f"excitation from {potential.states.labels[config.from_state]}{where}, by {rule}: "
+        f"{record['candidates']} candidates{unknown}, {record['in_window']} transitions "
         f"possible; accepted {counted(record['accepted'])}; started {counted(record['started'])}"
     )

@@ -93,7 +93,7 @@ def test_every_start_lies_in_the_window(tmp_path: Path) -> None:
     excited = (energies[np.arange(50), found.active_state] - energies[:, 0]) * EV_PER_HARTREE
     assert (excited >= window[0]).all()
     assert (excited <= window[1]).all()
-    assert "by window alone" in found.notes[-1]
+    assert "by energies of the potential alone" in found.notes[-1]
     again = made(tmp_path, potential, **section)
     np.testing.assert_array_equal(again.positions, found.positions)
 
