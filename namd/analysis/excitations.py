@@ -71,8 +71,19 @@ def vertical_excitations(
     Raises
     ------
     DataError
-        If the state does not exist or none lies above it.
+        If the state does not exist or none lies above it, or an array is of other states.
     """
+    number = len(energies)
+    for name, values, shape in (
+        ("energies", energies, (number, len(states))),
+        ("transition_dipoles", transition_dipoles, (number, len(states.pairs), 3)),
+    ):
+        if values.shape != shape:
+            raise DataError(
+                f"'{name}' has the shape {list(values.shape)}, expected {list(shape)}",
+                where=name,
+                hint=f"the states are {', '.join(states.labels)}, pairs i < j row by row",
+            )
     if not 0 <= initial < len(states) - 1:
         raise DataError(
             f"no state lies above state {initial}; there are {', '.join(states.labels)}",

@@ -8,8 +8,13 @@ from jaxtyping import Float, Int
 from namd.errors import DataError
 from namd.molecule import Molecule
 from namd.sampling.geometry import Geometry, check_distances
-from namd.sampling.normal_modes import NormalModes, normal_modes
+from namd.sampling.normal_modes import NormalModes, normal_modes, rigid_wavenumber
 from namd.sampling.wigner import LowModes, is_frozen, is_soft, wigner_sample
+
+LARGEST_INVERSE_CM = 6000.0
+"""H₂, the stiffest of all, vibrates at 4401 cm⁻¹."""
+LARGEST_RIGID_INVERSE_CM = 200.0
+"""Rotations of a converged minimum are below about 50 cm⁻¹, those of a turned one above this."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,9 +50,24 @@ def modes_of(minimum: Geometry, molecule: Molecule, *, where: str) -> NormalMode
             "with (initial_conditions.hessian: model)",
         )
     try:
-        return normal_modes(minimum.positions, minimum.hessian, molecule.masses)
+        modes = normal_modes(minimum.positions, minimum.hessian, molecule.masses)
     except DataError as error:
         raise DataError(error.message, where=f"{where}  {error.where}", hint=error.hint) from None
+    rigid = rigid_wavenumber(minimum.positions, minimum.hessian, molecule.masses)
+    if rigid > LARGEST_RIGID_INVERSE_CM:
+        raise DataError(
+            f"moving or turning the whole molecule costs energy ({rigid:.0f} cm⁻¹)",
+            where=f"{where}  hessian",
+            hint="it belongs to another orientation or order of the atoms, or to a geometry with "
+            "large forces",
+        )
+    if modes.wavenumbers.max(initial=0.0) > LARGEST_INVERSE_CM:
+        raise DataError(
+            f"no molecule vibrates at {modes.wavenumbers.max():.0f} cm⁻¹",
+            where=f"{where}  hessian",
+            hint="give it in Hartree/Bohr² (1 eV/Å² = 0.01029, 1 mDyn/Å = 0.06423), without masses",
+        )
+    return modes
 
 
 def wigner_points(

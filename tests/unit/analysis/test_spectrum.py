@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import constants
 
 from namd.analysis.excitations import Excitations, vertical_excitations
-from namd.analysis.spectrum import SUM_RULE, absorption_spectrum, line_shape
+from namd.analysis.spectrum import SUM_RULE, absorption_spectrum, line_shape, silverman_width
 from namd.errors import DataError
 from namd.states import StateSpace
 from namd.units import EV_PER_HARTREE, MOLAR_ABSORPTIVITY_PER_SQUARE_ANGSTROM
@@ -56,6 +56,20 @@ def test_excitations_out_of_an_excited_state_take_its_own_pairs() -> None:
     np.testing.assert_allclose(found.strengths, [[2 / 3 * 0.2 * (36 + 49 + 64)]])
     with pytest.raises(DataError, match="no state lies above"):
         vertical_excitations(np.zeros((1, 3)), dipoles, THREE, initial=2)
+
+
+@pytest.mark.parametrize(("states", "pairs"), [(2, 3), (3, 1)])
+def test_arrays_of_other_states_are_refused(states: int, pairs: int) -> None:
+    with pytest.raises(DataError, match="has the shape"):
+        vertical_excitations(np.zeros((4, states)), np.zeros((4, pairs, 3)), THREE)
+
+
+def test_silverman_s_width_shrinks_with_the_sample_and_follows_the_narrowest_band() -> None:
+    rng = np.random.default_rng(3)
+    narrow = np.array([4.0, 6.0]) + np.array([0.1, 0.4]) * rng.standard_normal((1000, 2))
+    # 0.9 · 0.1 · 1000^(−1/5) as a standard deviation.
+    assert silverman_width(narrow) == pytest.approx(0.9 * 0.1 * 1000**-0.2 * 2.3548, rel=0.1)
+    assert silverman_width(narrow[:30]) > 1.3 * silverman_width(narrow)
 
 
 @pytest.mark.parametrize("line", ["gaussian", "lorentzian"])
