@@ -4,6 +4,8 @@ All values are CODATA, from :mod:`scipy.constants`. A name reads as *target per 
 ``EV_PER_HARTREE`` turns Hartree into eV by multiplication.
 """
 
+from math import log
+
 from scipy import constants as _c
 
 _au = _c.physical_constants
@@ -19,3 +21,9 @@ ELECTRON_MASS_PER_AMU: float = _au["atomic mass constant"][0] / _c.m_e
 HARTREE_PER_KELVIN: float = _c.k / HARTREE_J
 HARTREE_PER_INVERSE_CM: float = _c.h * _c.c * 100.0 / HARTREE_J
 EV_PER_ANGSTROM_PER_ATOMIC_FORCE: float = EV_PER_HARTREE / ANGSTROM_PER_BOHR
+SPEED_OF_LIGHT: float = 1.0 / _c.fine_structure
+"""Atomic units."""
+NANOMETRE_EV: float = _c.h * _c.c / _c.e * 1e9
+"""Wavelength in nm times photon energy in eV."""
+MOLAR_ABSORPTIVITY_PER_SQUARE_ANGSTROM: float = 1e-19 * _c.N_A / log(10.0)
+"""ε in L mol⁻¹ cm⁻¹ (decadic) of a cross-section of 1 Å² per molecule: N_A/ln 10."""

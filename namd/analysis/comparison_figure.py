@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from namd.analysis.comparison import Comparison, Run
-from namd.analysis.figures import GREY, INK, PALE, PALETTE, STYLE, title
+from namd.analysis.figures import GREY, INK, PALE, PALETTE, STYLE, write_title
 
 _STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 
@@ -40,7 +40,7 @@ def comparison_figure(result: Comparison, *, state: int, subject: str) -> Figure
         upper.set_ylabel(f"population of {result.runs[0].populations.states[state]}")
         upper.set_xlim(0, max(run.populations.time_fs[-1] for run in result.runs))
         upper.grid(axis="y", color=PALE, lw=0.4, alpha=0.6)
-        title(figure, "Comparison", f"{subject}; bands and bars: 95 % Wilson intervals")
+        write_title(figure, "Comparison", f"{subject}; bands and bars: 95 % Wilson intervals")
         upper.legend(loc="best", handlelength=2.4)
     return figure
 

@@ -86,7 +86,7 @@ def populations_figure(
             Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
             Line2D([], [], color=GREY, lw=1.0, ls=(0, (4, 2)), label="mean |c|²"),
         ]
-        title(figure, "State populations", subject)
+        write_title(figure, "State populations", subject)
         upper.legend(
             handles=handles,
             loc="lower left",
@@ -151,7 +151,7 @@ def yields_figure(result: Yields, *, subject: str) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel("share of all trajectories, with 95 % Wilson interval")
-        title(figure, f"Products after {result.time_fs:.0f} fs", subject)
+        write_title(figure, f"Products after {result.time_fs:.0f} fs", subject)
     return figure
 
 
@@ -235,7 +235,8 @@ def _draw_numbers(axes: Axes, result: Populations) -> None:
         )
 
 
-def title(figure: Figure, words: str, subject: str) -> None:
-    """Put a bold title and, under it, what the figure is about at the top left."""
-    bold = words.replace(" ", "\\ ")
-    figure.suptitle(f"$\\bf{{{bold}}}$\n{subject}", x=0.012, ha="left", fontsize=10)
+def write_title(figure: Figure, title: str, subject: str) -> None:
+    """Put a bold title and, below it, what the figure is about at the top left."""
+    figure.suptitle(
+        f"$\\bf{{{title.replace(' ', chr(92) + ' ')}}}$\n{subject}", x=0.012, ha="left", fontsize=10
+    )

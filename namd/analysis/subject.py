@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import numpy as np
+from jaxtyping import Int
+
 from namd.io.ensemble import FINISHED, Ensemble, is_parked
 from namd.molecule import Molecule
 
@@ -13,14 +16,18 @@ def subject(ensemble: Ensemble) -> str:
     --------
     ``"C14H12 · stilbene-ssr · 200 trajectories"``
     """
-    if (ensemble.atomic_numbers > 0).all():
-        what = Molecule.from_numbers(ensemble.atomic_numbers).formula
-    else:
-        what = "model particle"
+    what = formula(ensemble.atomic_numbers)
     name = ensemble.potential.get("name")
     number = ensemble.n_trajectories
     counted = f"{number} trajector{'y' if number == 1 else 'ies'}"
     return " · ".join([what, *([str(name)] if name else []), counted])
+
+
+def formula(atomic_numbers: Int[np.ndarray, " atom"]) -> str:
+    """Hill formula of a molecule; what is no molecule is called a model particle."""
+    if (atomic_numbers > 0).all():
+        return Molecule.from_numbers(atomic_numbers).formula
+    return "model particle"
 
 
 def endings(ensemble: Ensemble) -> dict[str, int]:

@@ -12,6 +12,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "namd.cli.analyze_quantum_yield:quantum_yield", "Products, by classes of geometries."
     ),
     "hops": LazyCommand("namd.cli.analyze_hops:hops", "Hops: numbers, times and energy gaps."),
+    "spectrum": LazyCommand(
+        "namd.cli.analyze_spectrum:spectrum", "Absorption spectrum of a nuclear ensemble."
+    ),
     "conservation": LazyCommand(
         "namd.cli.analyze_conservation:conservation", "Total energy: a verdict per trajectory."
     ),
@@ -36,4 +39,5 @@ def analyze() -> None:
       namd analyze hops runs/cis
       namd analyze conservation runs/cis
       namd analyze compare runs/cis runs/other
+      namd analyze spectrum labels.h5 --figure spectrum.png    # of labelled samples, not of a RUN
     """

@@ -75,8 +75,11 @@ COMMANDS: dict[str, LazyCommand] = {
     "data": LazyCommand("namd.cli.data:data", "Inspect and convert labelled datasets."),
     "train": LazyCommand("namd.cli.train:train", "Train a model on a labelled dataset."),
     "evaluate": LazyCommand("namd.cli.evaluate:evaluate", "Measure a model's errors on a dataset."),
+    "sample": LazyCommand("namd.cli.sample:sample", "Sample geometries of the ground state."),
     "run": LazyCommand("namd.cli.run:run", "Run surface-hopping trajectories."),
-    "analyze": LazyCommand("namd.cli.analyze:analyze", "Populations, quantum yields, hops."),
+    "analyze": LazyCommand(
+        "namd.cli.analyze:analyze", "Populations, quantum yields, hops, spectra."
+    ),
     "validate": LazyCommand(
         "namd.cli.validate:validate", "Compare our dynamics with exact and published results."
     ),

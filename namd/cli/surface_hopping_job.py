@@ -171,6 +171,8 @@ def _begin(
         velocities=made.velocities,
         active_state=made.active_state,
         reference=made.reference,
+        initial_conditions=made.record(),
+        candidate=made.candidate,
     )
     text = yaml.safe_dump(header.config, sort_keys=False, allow_unicode=True)
     try:

@@ -89,7 +89,8 @@ def _explain(
         case "model_type" | "model_attributes_type":
             return "expected a mapping of keys to values", None
         case _:
-            return detail["msg"].replace("Input should be", "expected"), None
+            message = detail["msg"].replace("Input should be", "expected")
+            return message.replace("a valid tuple", "a list, such as [4.0, 4.5]"), None
 
 
 def _nearest(word: str, choices: list[str]) -> str | None:

@@ -4,7 +4,7 @@ It becomes the head of the ensemble file, and is what a resume compares itself w
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
@@ -46,6 +46,11 @@ class Header:
         Initial conditions, atomic units.
     reference
         Geometry whose bonds are guarded, Bohr; none for a model particle.
+    initial_conditions
+        How they were made: ``notes`` (lines of text) and, where states were chosen by absorption,
+        ``excitation`` (counts).
+    candidate
+        Number of the sampled geometry each trajectory was chosen from, by absorption.
     """
 
     config: dict[str, Any]
@@ -62,6 +67,8 @@ class Header:
     velocities: Float[np.ndarray, "traj atom 3"]
     active_state: Int[np.ndarray, " traj"]
     reference: Float[np.ndarray, "atom 3"] | None = None
+    initial_conditions: dict[str, Any] = field(default_factory=dict)
+    candidate: Int[np.ndarray, " traj"] | None = None
 
 
 def write_start(folder: RunFolder, header: Header) -> None:
@@ -80,7 +87,7 @@ def write_start(folder: RunFolder, header: Header) -> None:
         file.attrs["seed"] = str(header.seed)
         file.attrs["timestep"] = header.timestep
         file.attrs["decoherence"] = header.decoherence
-        for name in ("config", "potential", "versions", "hardware"):
+        for name in ("config", "potential", "versions", "hardware", "initial_conditions"):
             file.attrs[name] = json.dumps(getattr(header, name), ensure_ascii=False)
         put(file, "atomic_numbers", header.molecule.atomic_numbers, unit="1")
         put(file, "masses", header.molecule.masses, unit="electron_mass")
@@ -90,6 +97,8 @@ def write_start(folder: RunFolder, header: Header) -> None:
             put(file, f"initial/{name}", getattr(header, name), unit=unit)
         if header.reference is not None:
             put(file, "initial/reference", header.reference, unit="bohr")
+        if header.candidate is not None:
+            put(file, "initial/candidate", header.candidate, unit="1")
 
     write_bytes(folder.start, hdf5_image(fill))
 
@@ -108,7 +117,9 @@ def read_start(folder: RunFolder) -> Header:
         def initial(name: str) -> np.ndarray:
             return read_array(file, f"initial/{name}", unit=PROPERTIES[name].unit)
 
-        guarded = "initial/reference" in file
+        def optional(name: str) -> np.ndarray | None:
+            return read_array(file, f"initial/{name}") if f"initial/{name}" in file else None
+
         return Header(
             config=_json(file, "config"),
             molecule=Molecule(
@@ -125,7 +136,11 @@ def read_start(folder: RunFolder) -> Header:
             positions=initial("positions"),
             velocities=initial("velocities"),
             active_state=initial("active_state"),
-            reference=read_array(file, "initial/reference", unit="bohr") if guarded else None,
+            reference=optional("reference"),
+            initial_conditions=_json(file, "initial_conditions")
+            if "initial_conditions" in file.attrs
+            else {},
+            candidate=optional("candidate"),
         )
 
 

@@ -15,9 +15,12 @@ lambda   multiplicity, two states,      coupling of two states along Q_i
          mode, value
 ======== ============================== ================================================
 
-with Q_i = √ω_i Σ_α K_αi √M_α (R_α − R⁰_α). Dipole moments, spin–orbit couplings, charges and
-multipole fits do not enter the energies of one multiplicity and are passed over; terms that do and
-are not linear (``gamma``, ``eta``) are refused. A ``#`` starts a comment.
+with Q_i = √ω_i Σ_α K_αi √M_α (R_α − R⁰_α). ``DMX R``, ``DMY R`` and ``DMZ R`` head the Cartesian
+components of the dipole operator in the diabatic basis (e·Bohr), each a matrix over all states,
+every multiplet with all its components: singlets first, then the triplets with M_s = −1, 0, 1, and
+so on; a component that is left out is zero. Imaginary parts, spin–orbit couplings, charges and
+multipole fits do not enter what one multiplicity does and are passed over; terms that do and are
+not linear (``gamma``, ``eta``) are refused. A ``#`` starts a comment.
 
 Format and method: F. Plasser, S. Gómez, M. F. S. J. Menger, S. Mai, L. González,
 Phys. Chem. Chem. Phys. 21 (2019) 57, DOI 10.1039/C8CP05662E, and the SHARC manual.
@@ -37,6 +40,7 @@ from namd.units import ELECTRON_MASS_PER_AMU
 
 _TERMS = {"epsilon": 3, "kappa": 4, "lambda": 5}
 _PASSED_OVER = re.compile(r"(SOC|DM|MDM|EQM|charge|Multipolar)", re.IGNORECASE)
+_DIPOLE = re.compile(r"DM([XYZ])\s+R", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]")
 _MULTIPLICITIES = ("singlets", "doublets", "triplets", "quartets", "quintets")
 
@@ -61,6 +65,8 @@ class VibronicTemplate:
         ε on the diagonal, Hartree.
     slopes
         κ and λ: derivative of W along each dimensionless Q, Hartree.
+    dipoles
+        Dipole operator, e·Bohr; ``None`` if the template has none.
     """
 
     multiplicity: int
@@ -71,6 +77,7 @@ class VibronicTemplate:
     modes: Float[np.ndarray, "coordinate mode"]
     energies: Float[np.ndarray, "diabat diabat"]
     slopes: Float[np.ndarray, "diabat diabat mode"]
+    dipoles: Float[np.ndarray, "diabat diabat 3"] | None = None
 
 
 class _Term(NamedTuple):
@@ -132,7 +139,13 @@ def read_vibronic_template(path: Path, *, multiplicity: int | None = None) -> Vi
             where=str(path),
             hint="Q is defined by the frequency of its mode",
         )
-    return VibronicTemplate(multiplicity=chosen, **harmonic, energies=energies, slopes=slopes)
+    return VibronicTemplate(
+        multiplicity=chosen,
+        **harmonic,
+        energies=energies,
+        slopes=slopes,
+        dipoles=_read_dipoles(lines[2:], counts, chosen, path),
+    )
 
 
 def _multiplicity(counts: Sequence[int], asked: int | None, *, where: str) -> int:
@@ -195,6 +208,32 @@ def _read_terms(lines: Sequence[tuple[int, str]], path: Path) -> list[_Term]:
                 hint=f"expected one of: {', '.join(_TERMS)}",
             )
     return terms
+
+
+def _read_dipoles(
+    lines: Sequence[tuple[int, str]], counts: Sequence[int], chosen: int, path: Path
+) -> Float[np.ndarray, "diabat diabat 3"] | None:
+    """Dipole operator of one component of the chosen multiplets, if there is any matrix."""
+    whole = sum(k * count for k, count in enumerate(counts, start=1))
+    before = sum(k * count for k, count in enumerate(counts[: chosen - 1], start=1))
+    block = slice(before, before + counts[chosen - 1])
+    found: dict[int, np.ndarray] = {}
+    for place, (number, line) in enumerate(lines):
+        if match := _DIPOLE.match(line):
+            rows = [row.split() for _, row in lines[place + 1 : place + 1 + whole]]
+            try:
+                matrix = np.array(rows, dtype=np.float64).reshape(whole, whole)
+            except ValueError as error:
+                raise DataError(
+                    f"{line}: expected a matrix of {whole} × {whole} numbers",
+                    where=f"{path}, line {number}",
+                    hint="all states count, multiplets with all their components",
+                ) from error
+            found["XYZ".index(match[1].upper())] = 0.5 * (matrix + matrix.T)[block, block]
+    if not found:
+        return None
+    zero = np.zeros((counts[chosen - 1],) * 2)
+    return np.stack([found.get(axis, zero) for axis in range(3)], axis=-1)
 
 
 def _count(lines: Sequence[tuple[int, str]], place: int, path: Path) -> int:

@@ -59,6 +59,8 @@ class DiabaticPotential:
         The numbers of the model, from which its digest is made.
     harmonic
         The oscillators it is built on, if it is.
+    dipoles
+        Dipole operator in the diabatic basis, independent of the geometry, e·Bohr; if known.
     """
 
     molecule: Molecule
@@ -68,6 +70,7 @@ class DiabaticPotential:
     name: str
     parameters: Sequence[tuple[str, float]] = ()
     harmonic: HarmonicReference | None = None
+    dipoles: Float64[Tensor, "diabat diabat 3"] | None = None
 
     def surfaces(
         self,

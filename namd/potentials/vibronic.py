@@ -31,6 +31,7 @@ def linear_vibronic(
     stiffness: float | Float64[Tensor, "coordinate coordinate"],
     energies: Float64[Tensor, "diabat diabat"],
     slopes: Float64[Tensor, "diabat diabat atom 3"],
+    dipoles: Float64[Tensor, "diabat diabat 3"] | None = None,
     name: str | None = None,
 ) -> DiabaticPotential:
     """Linear vibronic coupling model.
@@ -47,6 +48,8 @@ def linear_vibronic(
         W at R₀, symmetric, Hartree.
     slopes
         λ = ∇W at R₀, symmetric in the diabats, Hartree/Bohr.
+    dipoles
+        Constant dipole operator in the diabatic basis, symmetric, e·Bohr; if known.
     name
         Printed and written into files.
 
@@ -59,7 +62,8 @@ def linear_vibronic(
         matrix = stiffness
     else:
         matrix = stiffness * torch.eye(reference.numel(), dtype=torch.float64)
-    for what, table in (("energies", energies), ("slopes", slopes), ("stiffness", matrix)):
+    tables = [("energies", energies), ("slopes", slopes), ("stiffness", matrix)]
+    for what, table in [*tables, *([("dipoles", dipoles)] if dipoles is not None else [])]:
         if not torch.equal(table, table.transpose(0, 1)):
             between = "coordinates" if what == "stiffness" else "diabats"
             raise ConfigError(
@@ -84,6 +88,8 @@ def linear_vibronic(
         return back[:, None, None] * unit.to(moved)[:, :, None, None] + slopes.to(moved)
 
     numbers = {"energies": energies, "slopes": slopes, "reference": reference}
+    if dipoles is not None:
+        numbers["dipoles"] = dipoles
     return DiabaticPotential(
         molecule=molecule,
         states=states,
@@ -96,6 +102,7 @@ def linear_vibronic(
             for k in table.flatten().nonzero().squeeze(1).tolist()
         ),
         harmonic=HarmonicReference(positions=reference.numpy(), hessian=matrix.numpy()),
+        dipoles=dipoles,
     )
 
 
@@ -142,5 +149,6 @@ def vibronic_from_template(path: Path, *, multiplicity: int | None = None) -> Di
         stiffness=torch.as_tensor(0.5 * (hessian + hessian.T)),
         energies=torch.as_tensor(template.energies),
         slopes=torch.as_tensor(slopes),
+        dipoles=None if template.dipoles is None else torch.as_tensor(template.dipoles),
         name=f"linear vibronic model of {path.parent.name}",
     )

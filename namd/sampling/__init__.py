@@ -1,1 +1,1 @@
-"""Initial conditions: normal modes, Wigner distributions, given phase-space points."""
+"""Initial conditions: normal modes, Wigner, Boltzmann, given points, and excitation."""

@@ -1,7 +1,7 @@
 """Read a geometry, and refuse one that cannot be the potential's molecule."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ase.io
@@ -15,6 +15,13 @@ from namd.data.checks import BOND_RATIO
 from namd.data.distances import nearest_neighbours
 from namd.errors import DataError, ModelError
 from namd.io.hdf5 import open_hdf5, read_array
+from namd.io.hessian_files import (
+    GAUSSIAN_SUFFIXES,
+    ORCA_SUFFIX,
+    read_gaussian_checkpoint,
+    read_hessian_matrix,
+    read_orca_hessian,
+)
 from namd.molecule import Molecule
 from namd.units import ANGSTROM_PER_BOHR
 
@@ -42,21 +49,33 @@ class Geometry:
     hessian: Float[np.ndarray, "coordinate coordinate"] | None = None
 
 
-def read_geometry(path: Path, *, name: str | None = None) -> Geometry:
-    """Read one geometry.
+def read_geometry(
+    path: Path, *, name: str | None = None, hessian_file: Path | None = None
+) -> Geometry:
+    """Read one geometry, and its Hessian if it has one.
 
     Parameters
     ----------
     path
-        HDF5 (atomic units) or any format that ASE reads (Å).
+        HDF5 (atomic units), the Hessian file of a program (:mod:`namd.io.hessian_files`), or any
+        format that ASE reads (Å).
     name
         Group inside an HDF5 file; ``None`` for its root.
+    hessian_file
+        The Hessian, if it is in a file of its own.
 
     Raises
     ------
     DataError
         If the file, the group or a dataset is missing or unreadable.
     """
+    if hessian_file is not None:
+        geometry = read_geometry(path, name=name)
+        return replace(geometry, hessian=_read_hessian(hessian_file))
+    if path.suffix == ORCA_SUFFIX:
+        return Geometry(**read_orca_hessian(path)._asdict())
+    if path.suffix in GAUSSIAN_SUFFIXES:
+        return Geometry(**read_gaussian_checkpoint(path)._asdict())
     if path.suffix not in HDF5_SUFFIXES:
         atoms = read_atoms(path, index="-1")[0]
         return Geometry(
@@ -81,6 +100,18 @@ def read_geometry(path: Path, *, name: str | None = None) -> Geometry:
             if "hessian" in group
             else None,
         )
+
+
+def _read_hessian(path: Path) -> Float[np.ndarray, "coordinate coordinate"]:
+    """Take the Hessian of a file that may hold more, or nothing but a matrix."""
+    if path.suffix == ORCA_SUFFIX:
+        return read_orca_hessian(path).hessian
+    if path.suffix in GAUSSIAN_SUFFIXES:
+        return read_gaussian_checkpoint(path).hessian
+    if path.suffix in HDF5_SUFFIXES:
+        with open_hdf5(path) as file:
+            return read_array(file, "hessian", unit="hartree/bohr^2")
+    return read_hessian_matrix(path)
 
 
 def read_atoms(path: Path, *, index: str) -> list[ase.Atoms]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 from ase import units as ase_units
 from jaxtyping import Float, Int
@@ -16,25 +17,38 @@ from namd.units import ANGSTROM_PER_BOHR, FS_PER_ATOMIC_TIME
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PhaseSpacePoints:
-    """Positions (Bohr) and velocities (Bohr per atomic time unit) of some trajectories."""
+    """Positions and velocities of some trajectories, with labels where the file has them.
+
+    Parameters
+    ----------
+    atomic_numbers
+        One per atom.
+    positions, velocities
+        Bohr, Bohr per atomic unit of time.
+    energies, transition_dipoles
+        Hartree, e·Bohr; NaN where unknown, ``None`` where the file has none.
+    """
 
     atomic_numbers: Int[np.ndarray, " atom"]
     positions: Float[np.ndarray, "traj atom 3"]
     velocities: Float[np.ndarray, "traj atom 3"]
+    energies: Float[np.ndarray, "traj state"] | None = None
+    transition_dipoles: Float[np.ndarray, "traj pair 3"] | None = None
 
 
-def read_points(path: Path, *, group: str | None, count: int) -> PhaseSpacePoints:
-    """Read the first ``count`` phase-space points of a file.
+def read_points(path: Path, *, group: str | None, count: int | None) -> PhaseSpacePoints:
+    """Read the first ``count`` phase-space points of a file, or all.
 
     Parameters
     ----------
     path
         HDF5 in atomic units, or extended XYZ with velocities (or momenta) as ASE reads them.
     group
-        Group of an HDF5 file with ``positions`` and ``velocities``, None for its root;
-        ``atomic_numbers`` may lie in it or in the root.
+        Group of an HDF5 file with ``positions`` and ``velocities``, ``/`` for its root; if left
+        out ``initial``, where there is one, else the root. ``atomic_numbers`` may lie in it or in
+        the root.
     count
-        How many trajectories are wanted.
+        How many trajectories are wanted, ``None`` for all there are.
 
     Raises
     ------
@@ -57,27 +71,41 @@ def read_points(path: Path, *, group: str | None, count: int) -> PhaseSpacePoint
                 where=f"{path}, trajectory {bad[0, 0]}",
                 hint="leave this trajectory out of the file",
             )
-    if len(points.positions) < count:
+    if count is not None and len(points.positions) < count:
         raise DataError(
             f"it holds {len(points.positions)} initial conditions, the run asks for {count}",
             where=str(path),
             hint=f"set trajectories to at most {len(points.positions)}",
         )
+    labels = (points.energies, points.transition_dipoles)
+    energies, dipoles = (None if values is None else values[:count] for values in labels)
     return PhaseSpacePoints(
         atomic_numbers=points.atomic_numbers,
         positions=points.positions[:count],
         velocities=points.velocities[:count],
+        energies=energies,
+        transition_dipoles=dipoles,
     )
 
 
 def _from_hdf5(path: Path, group: str | None) -> PhaseSpacePoints:
     with open_hdf5(path) as file:
+        if group is None and isinstance(file.get("initial"), h5py.Group):
+            group = "initial"
         content = open_group(file, group)
+
+        def labels(name: str) -> np.ndarray | None:
+            if name not in content:
+                return None
+            return read_array(content, name, unit=PROPERTIES[name].unit)
+
         owner = content if "atomic_numbers" in content else file
         return PhaseSpacePoints(
             atomic_numbers=read_array(owner, "atomic_numbers").astype(np.int64),
             positions=read_array(content, "positions", unit=PROPERTIES["positions"].unit),
             velocities=read_array(content, "velocities", unit=PROPERTIES["velocities"].unit),
+            energies=labels("energies"),
+            transition_dipoles=labels("transition_dipoles"),
         )
 
 

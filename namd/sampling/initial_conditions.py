@@ -1,52 +1,31 @@
 """From the ``initial_conditions`` section of a run to positions, velocities and states."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from namd.config.initial_conditions import (
+    BoltzmannConfig,
     FileConfig,
     InitialConditionsConfig,
     ModelParticleConfig,
     OscillatorsConfig,
     WignerConfig,
 )
-from namd.errors import ConfigError, DataError, ModelError
-from namd.io.hdf5 import create_hdf5, write_array
+from namd.errors import ConfigError, ModelError
 from namd.io.library import find_file
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.protocol import Potential
 from namd.random import Stream, normals
-from namd.sampling.geometry import Geometry, check_distances, check_molecule, read_geometry
+from namd.sampling.about_geometry import from_boltzmann, from_wigner
+from namd.sampling.absorption import PER_TRAJECTORY, Labels, absorb, check_excitation
+from namd.sampling.conditions import InitialConditions, same_state
+from namd.sampling.geometry import check_distances, check_molecule
 from namd.sampling.given import read_points
-from namd.sampling.model_hessian import relaxed_geometry
-from namd.sampling.normal_modes import normal_modes, oscillator_modes
-from namd.sampling.wigner import LowModes, is_soft, wigner_sample
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class InitialConditions:
-    """Where every trajectory starts.
-
-    Parameters
-    ----------
-    positions, velocities
-        Bohr, Bohr per atomic time unit.
-    active_state
-        0-based.
-    reference
-        Geometry whose bonds the broken-molecule guard watches, Bohr; none for a model particle.
-    notes
-        What a user should know, e.g. which modes were frozen; one line each.
-    """
-
-    positions: Float[np.ndarray, "traj atom 3"]
-    velocities: Float[np.ndarray, "traj atom 3"]
-    active_state: Int[np.ndarray, " traj"]
-    reference: Float[np.ndarray, "atom 3"] | None = None
-    notes: tuple[str, ...] = ()
+from namd.sampling.normal_modes import oscillator_modes
+from namd.sampling.wigner import LowModes, wigner_sample
 
 
 def make_initial_conditions(
@@ -85,16 +64,26 @@ def make_initial_conditions(
     PhysicsError
         If the geometry is no minimum.
     """
-    if config.state >= len(potential.states):
+    if config.state is not None and config.state >= len(potential.states):
         raise ModelError(
             f"the model has the states {', '.join(potential.states.labels)}",
             where=f"initial_conditions.state = {config.state}",
             hint=f"states are counted from 0: give 0 to {len(potential.states) - 1}",
         )
-    identity = np.arange(trajectories)
+    excitation = None if isinstance(config, ModelParticleConfig) else config.excitation
+    count = trajectories
+    if excitation is not None:
+        check_excitation(excitation, potential)
+        count = excitation.candidates or PER_TRAJECTORY * trajectories
+    identity = np.arange(count)
+    labels = None
     match config:
         case WignerConfig():
-            made = _wigner(
+            made = from_wigner(
+                config, potential, identity, seed=seed, base=base, cache=cache, device=device
+            )
+        case BoltzmannConfig():
+            made = from_boltzmann(
                 config, potential, identity, seed=seed, base=base, cache=cache, device=device
             )
         case OscillatorsConfig():
@@ -102,83 +91,28 @@ def make_initial_conditions(
         case ModelParticleConfig():
             made = _model_particle(config, potential, identity, seed=seed)
         case FileConfig():
-            made = _given(config, potential, identity, base=base)
-    return made
-
-
-def _states(state: int, identity: Int[np.ndarray, " traj"]) -> Int[np.ndarray, " traj"]:
-    return np.full(len(identity), state, dtype=np.int64)
-
-
-def _wigner(
-    config: WignerConfig,
-    potential: Potential,
-    identity: Int[np.ndarray, " traj"],
-    *,
-    seed: int,
-    base: Path,
-    cache: Path,
-    device: str,
-) -> InitialConditions:
-    path = find_file(config.geometry.file, base=base)
-    where = f"{path}, {config.geometry.name}" if config.geometry.name else str(path)
-    minimum = read_geometry(path, name=config.geometry.name)
-    check_molecule(minimum.atomic_numbers, potential.molecule, where=where)
-    check_distances(minimum.positions[None], potential.molecule, where=where)
-    if config.hessian == "model":
-        minimum = _cached_relaxation(potential, minimum, cache=cache, device=device)
-    if minimum.hessian is None:
-        raise DataError(
-            "the geometry has no Hessian",
-            where=where,
-            hint="set initial_conditions.hessian to model, or add a dataset 'hessian'",
-        )
-    try:
-        modes = normal_modes(minimum.positions, minimum.hessian, potential.molecule.masses)
-    except DataError as error:
-        raise DataError(error.message, where=f"{where}  {error.where}", hint=error.hint) from None
-    low = LowModes(
-        below_inverse_cm=config.low_modes.below_inverse_cm, treatment=config.low_modes.treatment
+            number = count if excitation is None else excitation.candidates
+            made, labels = _given(config, potential, number, base=base)
+    if excitation is None:
+        return made
+    chosen = absorb(
+        excitation,
+        potential,
+        made.positions,
+        labels=labels,
+        trajectories=trajectories,
+        seed=seed,
+        device=device,
     )
-    positions, velocities = wigner_sample(
-        modes, identity, temperature_k=config.temperature_k, low_modes=low, seed=seed
+    return replace(
+        made,
+        positions=made.positions[chosen.candidate],
+        velocities=made.velocities[chosen.candidate],
+        active_state=chosen.state,
+        notes=(*made.notes, chosen.note),
+        candidate=chosen.candidate,
+        excitation=chosen.record,
     )
-    check_distances(
-        positions,
-        potential.molecule,
-        where="Wigner sample",
-        hint="lower the temperature, or freeze soft modes with low_modes.below_inverse_cm",
-    )
-    soft = modes.wavenumbers[is_soft(modes, low)]
-    treated = {"freeze": "frozen", "classical": "sampled classically"}[low.treatment]
-    count, lowest, highest = len(modes.wavenumbers), modes.wavenumbers[0], modes.wavenumbers[-1]
-    about = f"Wigner distribution at {config.temperature_k:g} K: {count} modes"
-    notes = [f"{about}, {lowest:.0f} to {highest:.0f} cm⁻¹"]
-    if len(soft):
-        listed = ", ".join(f"{nu:.0f}" for nu in soft)
-        notes.append(f"{len(soft)} of them {treated} (below the cut-off): {listed} cm⁻¹")
-    return InitialConditions(
-        positions=positions,
-        velocities=velocities,
-        active_state=_states(config.state, identity),
-        reference=minimum.positions,
-        notes=tuple(notes),
-    )
-
-
-def _cached_relaxation(
-    potential: Potential, guess: Geometry, *, cache: Path, device: str
-) -> Geometry:
-    """Minimum and Hessian of the potential, kept in the run folder so that a resume is quick."""
-    if not cache.exists():
-        made = relaxed_geometry(potential, guess, device=device)
-        if made.hessian is None:
-            raise DataError("the Hessian of the potential could not be made")
-        with create_hdf5(cache) as file:
-            write_array(file, "atomic_numbers", made.atomic_numbers, unit="1")
-            write_array(file, "positions", made.positions, unit="bohr")
-            write_array(file, "hessian", made.hessian, unit="hartree/bohr^2")
-    return read_geometry(cache)
 
 
 def _oscillators(
@@ -205,7 +139,7 @@ def _oscillators(
     return InitialConditions(
         positions=positions,
         velocities=velocities,
-        active_state=_states(config.state, identity),
+        active_state=same_state(config.state, len(identity)),
         notes=(f"{about}, {lowest:.0f} to {highest:.0f} cm⁻¹",),
     )
 
@@ -236,21 +170,27 @@ def _model_particle(
     return InitialConditions(
         positions=positions,
         velocities=velocities,
-        active_state=_states(config.state, identity),
+        active_state=same_state(config.state, len(identity)),
     )
 
 
 def _given(
-    config: FileConfig, potential: Potential, identity: Int[np.ndarray, " traj"], *, base: Path
-) -> InitialConditions:
+    config: FileConfig, potential: Potential, count: int | None, *, base: Path
+) -> tuple[InitialConditions, Labels | None]:
     path = find_file(config.path, base=base)
-    points = read_points(path, group=config.group, count=len(identity))
+    points = read_points(path, group=config.group, count=count)
     check_molecule(points.atomic_numbers, potential.molecule, where=str(path))
-    check_distances(points.positions, potential.molecule, where=str(path))
-    return InitialConditions(
+    # Model particles may lie anywhere, and have no bonds to be watched.
+    real = bool((points.atomic_numbers > 0).all())
+    if real:
+        check_distances(points.positions, potential.molecule, where=str(path))
+    made = InitialConditions(
         positions=points.positions,
         velocities=points.velocities,
-        active_state=_states(config.state, identity),
-        reference=points.positions[0] if len(potential.molecule) > 1 else None,
+        active_state=same_state(config.state, len(points.positions)),
+        reference=points.positions[0] if real else None,
         notes=(f"initial conditions from {path}",),
     )
+    if points.energies is None:
+        return made, None
+    return made, Labels(points.energies, points.transition_dipoles)

@@ -142,6 +142,23 @@ def rigid_motions(
     return right[singular > _RANK_TOLERANCE]
 
 
+def rigid_wavenumber(
+    positions: Float[np.ndarray, "atom 3"],
+    hessian: Float[np.ndarray, "coordinate coordinate"],
+    masses: Float[np.ndarray, " atom"],
+) -> float:
+    """Largest absolute ω in cm⁻¹ that a Hessian gives to rigid motions; zero for an exact minimum.
+
+    The projection makes the modes free of it. What is left here tells whether Hessian and geometry
+    belong together: one of another orientation still has translations, but no rotations.
+    """
+    root_mass = np.repeat(np.sqrt(masses), 3)
+    weighted = 0.5 * (hessian + hessian.T) / np.outer(root_mass, root_mass)
+    rows = rigid_motions(positions, masses)
+    curvature = np.linalg.eigvalsh(rows @ weighted @ rows.T)
+    return float(np.sqrt(np.abs(curvature).max()) / HARTREE_PER_INVERSE_CM)
+
+
 def _complement(
     rows: Float[np.ndarray, "motion coordinate"],
 ) -> Float[np.ndarray, "coordinate vibration"]:

@@ -9,7 +9,8 @@ and the factor coth is 1 at 0 K. Sampling single levels and dropping the negativ
 Wigner functions, as is sometimes done, is biased at T > 0.
 
 A low mode, such as the torsion of a phenyl ring, is no harmonic vibration along a straight line:
-below a cut-off it is kept at its minimum without momentum, or sampled classically.
+below a cut-off it is kept at its minimum without momentum, or sampled classically. An imaginary one
+is no vibration at all: it is refused, or frozen where that was asked for.
 
 References
 ----------
@@ -41,10 +42,13 @@ class LowModes:
         Modes under this wavenumber are concerned.
     treatment
         ``freeze``: at the minimum, no momentum. ``classical``: Var(q) = kT/ω², Var(p) = kT.
+    imaginary
+        What happens to imaginary modes that are not frozen as low ones.
     """
 
     below_inverse_cm: float = 0.0
     treatment: Literal["freeze", "classical"] = "freeze"
+    imaginary: Literal["refuse", "freeze"] = "refuse"
 
 
 def wigner_sample(
@@ -104,8 +108,8 @@ def widths(
         If a mode that is not frozen is imaginary; the message names the first of them.
     """
     soft = is_soft(modes, low_modes)
-    frozen = soft & (low_modes.treatment == "freeze")
-    _refuse_imaginary(modes, frozen)
+    frozen = is_frozen(modes, low_modes)
+    refuse_imaginary(modes, frozen)
     kt = temperature_k * HARTREE_PER_KELVIN
     omega = np.where(frozen, 1.0, modes.frequencies)
     ratio = omega / (2.0 * kt) if kt > 0 else np.full_like(omega, np.inf)
@@ -124,7 +128,21 @@ def is_soft(modes: NormalModes, low_modes: LowModes) -> Bool[np.ndarray, " mode"
     return np.asarray(np.abs(modes.frequencies) < cut_off)
 
 
-def _refuse_imaginary(modes: NormalModes, frozen: Bool[np.ndarray, " mode"]) -> None:
+def is_frozen(modes: NormalModes, low_modes: LowModes) -> Bool[np.ndarray, " mode"]:
+    """Which modes are kept at the minimum: soft ones to be frozen, imaginary ones to be frozen."""
+    imaginary = modes.frequencies <= 0
+    soft = is_soft(modes, low_modes) & (low_modes.treatment == "freeze")
+    return np.asarray(soft | (imaginary & (low_modes.imaginary == "freeze")))
+
+
+def refuse_imaginary(modes: NormalModes, frozen: Bool[np.ndarray, " mode"]) -> None:
+    """Refuse a stationary point with imaginary modes that are not frozen.
+
+    Raises
+    ------
+    PhysicsError
+        Naming the first of them with their wavenumbers.
+    """
     bad = np.flatnonzero((modes.frequencies <= 0) & ~frozen)
     if len(bad):
         names = ", ".join(f"mode {m} ({-modes.wavenumbers[m]:.0f}i cm⁻¹)" for m in bad[:_NAMED])
@@ -132,6 +150,6 @@ def _refuse_imaginary(modes: NormalModes, frozen: Bool[np.ndarray, " mode"]) -> 
         raise PhysicsError(
             f"a minimum has no imaginary modes, this geometry has {len(bad)}: {names}",
             where="initial_conditions",
-            hint="relax the geometry at the level of the Hessian; a nearly flat mode can be frozen "
-            "with low_modes.below_inverse_cm and treatment freeze",
+            hint="relax the geometry at the level of the Hessian, or have such modes frozen "
+            "(imaginary_modes: freeze, --imaginary freeze)",
         )

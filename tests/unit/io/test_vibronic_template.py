@@ -136,3 +136,32 @@ def test_binary_files_are_refused(tmp_path):
     (tmp_path / "LVC.template").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not a text file"):
         read_vibronic_template(tmp_path / "LVC.template")
+
+
+MATRIX = """DMX R
+ 0.1 0.2 0.0 0.0 0.0
+ 0.2 0.3 0.0 0.0 0.0
+ 0.0 0.0 7.0 0.0 0.0
+ 0.0 0.0 0.0 7.0 0.0
+ 0.0 0.0 0.0 0.0 7.0
+"""
+
+
+def test_dipoles_of_one_multiplicity(written):
+    """All states count, a triplet with its three components; DMY and DMZ are zero."""
+    old = "DMX I"
+    singlets = written(old, MATRIX + old, multiplicity=1).dipoles
+    assert singlets[..., 0].tolist() == [[0.1, 0.2], [0.2, 0.3]]
+    assert not singlets[..., 1:].any()
+    triplets = written(old, MATRIX.replace("DMX", "dmz") + old, multiplicity=3).dipoles
+    assert triplets.tolist() == [[[0.0, 0.0, 7.0]]]
+
+
+def test_without_real_dipoles_there_are_none(written):
+    assert written(multiplicity=1).dipoles is None
+
+
+def test_a_dipole_matrix_of_another_size_is_refused(written):
+    short = MATRIX.rsplit("\n", 2)[0] + "\n"
+    with pytest.raises(DataError, match="expected a matrix of 5 × 5 numbers"):
+        written("DMX I", short + "DMX I", multiplicity=1)

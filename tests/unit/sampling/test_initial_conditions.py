@@ -56,6 +56,17 @@ def bonds_potential() -> DiabaticPotential:
     )
 
 
+def springs_hessian(positions: np.ndarray) -> np.ndarray:
+    """Second derivatives of the springs at their rest lengths."""
+    exact = np.zeros((9, 9))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        unit = (positions[i] - positions[j]) / np.linalg.norm(positions[i] - positions[j])
+        row = np.zeros((3, 3))
+        row[i], row[j] = unit, -unit
+        exact += CONSTANT * np.outer(row, row)
+    return exact
+
+
 def made(
     folder: Path, potential: Any = None, *, trajectories: int = 3, **section: Any
 ) -> InitialConditions:
@@ -98,13 +109,7 @@ def test_model_hessian_relaxes_and_reproduces_the_springs(tmp_path: Path) -> Non
     np.testing.assert_allclose(found, expected, atol=1e-4)
     with h5py.File(tmp_path / "hessian.h5") as file:
         hessian, positions = file["hessian"][()], file["positions"][()]
-    exact = np.zeros((9, 9))
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        unit = (positions[i] - positions[j]) / np.linalg.norm(positions[i] - positions[j])
-        row = np.zeros((3, 3))
-        row[i], row[j] = unit, -unit
-        exact += CONSTANT * np.outer(row, row)
-    np.testing.assert_allclose(hessian, exact, atol=2e-4)
+    np.testing.assert_allclose(hessian, springs_hessian(positions), atol=2e-4)
     # The second time the cache is read: same bits, although the guess is gone.
     np.testing.assert_array_equal(
         made(tmp_path, **wigner(hessian="model")).positions, conditions.positions
@@ -117,8 +122,23 @@ def test_given_hessian_is_needed_and_used(tmp_path: Path) -> None:
     write_geometry(tmp_path / "minimum.h5")
     with pytest.raises(DataError, match="no Hessian"):
         made(tmp_path, **wigner())
-    write_geometry(tmp_path / "minimum.h5", hessian=-np.eye(9))
+    write_geometry(tmp_path / "minimum.h5", hessian=-springs_hessian(MINIMUM))
     with pytest.raises(PhysicsError, match="imaginary"):
+        made(tmp_path, **wigner())
+    write_geometry(tmp_path / "minimum.h5", hessian=springs_hessian(MINIMUM))
+    assert "3 modes" in made(tmp_path, **wigner()).notes[0]
+
+
+def test_a_hessian_of_another_orientation_order_or_unit_is_refused(tmp_path: Path) -> None:
+    turned = MINIMUM[:, [1, 2, 0]]
+    for other in (turned, MINIMUM[[1, 0, 2]]):
+        write_geometry(tmp_path / "minimum.h5", hessian=springs_hessian(other))
+        with pytest.raises(DataError, match="turning the whole molecule costs energy") as caught:
+            made(tmp_path, **wigner())
+        assert str(caught.value.where).endswith("water  hessian")
+    in_ev_per_square_angstrom = 97.17 * springs_hessian(MINIMUM)
+    write_geometry(tmp_path / "minimum.h5", hessian=in_ev_per_square_angstrom)
+    with pytest.raises(DataError, match="no molecule vibrates at"):
         made(tmp_path, **wigner())
 
 
@@ -217,7 +237,7 @@ def test_given_points_come_from_hdf5_and_from_extended_xyz(tmp_path: Path) -> No
     given = made(tmp_path, method="file", path="points.h5", state=0)
     np.testing.assert_array_equal(given.positions, positions[:3])
     np.testing.assert_array_equal(given.velocities, velocities[:3])
-    root = made(tmp_path, method="file", path="points.h5", group=None, state=0)
+    root = made(tmp_path, method="file", path="points.h5", group="/", state=0)
     np.testing.assert_array_equal(root.positions, positions[:0:-1])
 
     frames = []

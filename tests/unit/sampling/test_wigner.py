@@ -1,10 +1,14 @@
 """Wigner sampling against its closed form, and on the two stilbene minima."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from namd.errors import PhysicsError
 from namd.molecule import Molecule
@@ -137,6 +141,78 @@ def test_imaginary_modes_are_named_unless_frozen() -> None:
         )
     q, _ = sample(saddle, temperature_k=0.0, low_modes=LowModes(below_inverse_cm=200.0))
     np.testing.assert_allclose(q[:, 0], 0, atol=1e-10)
+
+
+def test_imaginary_modes_can_be_frozen_and_the_others_are_untouched() -> None:
+    modes = three_modes()
+    saddle = replace(modes, frequencies=modes.frequencies * np.array([-1, 1, 1]))
+    q, p = sample(saddle, temperature_k=0.0, low_modes=LowModes(imaginary="freeze"))
+    np.testing.assert_allclose(q[:, 0], 0, atol=1e-10)
+    np.testing.assert_allclose(p[:, 0], 0, atol=1e-12)
+    reference, _ = sample(modes, temperature_k=0.0)
+    np.testing.assert_allclose(q[:, 1:], reference[:, 1:], atol=1e-9)
+
+
+@pytest.mark.parametrize("temperature_k", [0.0, 300.0, 1500.0])
+def test_mean_energy_of_a_linear_molecule_is_that_of_its_oscillators(temperature_k: float) -> None:
+    """⟨E⟩ = ½ Σ ω coth(ω/2kT) over 3N − 5 modes, half of it kinetic, half in the Hessian."""
+    positions, masses = (
+        np.array([[0.0, 0, -2.2], [0, 0, 0], [0, 0, 2.2]]),
+        np.array([29156.9, 21874.7, 29156.9]),
+    )
+    hessian = np.zeros((9, 9))
+    for i, j in ((0, 1), (1, 2)):
+        row = np.zeros((3, 3))
+        row[i, 2], row[j, 2] = 1.0, -1.0
+        hessian += 1.0 * np.outer(row, row)
+    for axis in (0, 1):
+        row = np.zeros((3, 3))
+        row[:, axis] = (1.0, -2.0, 1.0)
+        hessian += 0.05 * np.outer(row, row)
+    modes = normal_modes(positions, hessian, masses)
+    assert len(modes.frequencies) == 4
+    points, velocities = wigner_sample(
+        modes, np.arange(SAMPLES), temperature_k=temperature_k, low_modes=ALL_HARMONIC, seed=6
+    )
+    moved = (points - positions).reshape(SAMPLES, 9)
+    potential = 0.5 * np.einsum("ti,ij,tj->t", moved, hessian, moved)
+    kinetic = 0.5 * np.einsum("a,tax,tax->t", masses, velocities, velocities)
+    omega, kt = modes.frequencies, temperature_k * HARTREE_PER_KELVIN
+    coth = 1 / np.tanh(omega / (2 * kt)) if kt > 0 else np.ones(4)
+    expected = (omega * coth).sum() / 2
+    error = np.sqrt(((omega * coth) ** 2).sum() / 8 / SAMPLES)  # of either half
+    assert abs(potential.mean() - expected / 2) < 4 * error
+    assert abs(kinetic.mean() - expected / 2) < 4 * error
+    momenta = masses[:, None] * velocities
+    np.testing.assert_allclose(momenta.sum(1), 0, atol=1e-11)
+    np.testing.assert_allclose(np.cross(positions, momenta).sum(1), 0, atol=1e-10)
+    # Nothing turns or moves along: the axis of the molecule is only bent.
+    np.testing.assert_allclose(
+        (np.cross(positions, masses[:, None] * moved.reshape(-1, 3, 3))).sum(1), 0, atol=1e-7
+    )
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1), temperature_k=st.sampled_from([0.0, 300.0]))
+def test_the_distribution_turns_with_the_molecule(seed: int, temperature_k: float) -> None:
+    """Covariances of positions and velocities of a turned molecule are the turned covariances."""
+    rng = np.random.default_rng(seed)
+    positions, masses = rng.normal(size=(4, 3)) * 2, rng.uniform(2e3, 4e4, 4)
+    half = rng.normal(size=(12, 12))
+    turn = Rotation.random(rng=seed).as_matrix()
+    blocks = np.kron(np.eye(4), turn)
+
+    def covariances(places: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        modes = normal_modes(places, hessian, masses)
+        rows = (modes.vectors / np.sqrt(masses)[:, None]).reshape(6, 12)
+        q, p = widths(modes, temperature_k=temperature_k, low_modes=ALL_HARMONIC)
+        return (rows.T * q**2) @ rows, (rows.T * p**2) @ rows
+
+    hessian = half @ half.T
+    before = covariances(positions, hessian)
+    after = covariances(positions @ turn.T + rng.normal(size=3), blocks @ hessian @ blocks.T)
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_allclose(other, blocks @ one @ blocks.T, atol=1e-7 * np.abs(one).max())
 
 
 @pytest.mark.parametrize("isomer", ["cis", "trans"])
