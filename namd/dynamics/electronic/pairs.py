@@ -34,7 +34,8 @@ def pair_batch(batch: TrajectoryBatch, pairs: Int64[Tensor, "traj chosen 2"]) ->
     batch
         Trajectories of any number of states.
     pairs
-        Their first and their second state, which need not be in the order of energy.
+        Their first and their second state, which need not be in the order of energy. The coupling
+        of a state with itself is no number that means anything.
 
     Returns
     -------
@@ -46,14 +47,14 @@ def pair_batch(batch: TrajectoryBatch, pairs: Int64[Tensor, "traj chosen 2"]) ->
     rows = select(replace(batch, memory={}), index)
     states, chosen = batch.energies.shape[1], pairs.flatten(0, 1)
     lower, upper = chosen.amin(1), chosen.amax(1)
-    place = lower * (2 * states - lower - 1) // 2 + upper - lower - 1  # of i < j among 01, 02, 12
+    place = lower * (2 * states - lower - 1) // 2 + upper - lower - 1  # among i < j
     return replace(
         rows,
         energies=rows.energies.gather(1, chosen),
         amplitudes=rows.amplitudes.gather(1, chosen),
         active_state=torch.zeros_like(rows.active_state),
         eigenvectors=_picked(rows.eigenvectors.mT, chosen).mT,
-        couplings=_picked(rows.couplings, place[:, None]),
+        couplings=_picked(rows.couplings, place[:, None].clamp(min=0)),
         forces=_picked(rows.forces, chosen),
     )
 

@@ -43,7 +43,7 @@ J. R. Mannouch, J. O. Richardson, J. Chem. Phys. 158 (2023) 104111, DOI 10.1063/
 states).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, pi
 
 import torch
@@ -51,10 +51,13 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from namd.dynamics.batch import Memory, TrajectoryBatch, recall
+from namd.dynamics.demands import Demanding
 from namd.dynamics.electronic.pairs import follow_states, pair_batch, turn_spheres
 from namd.dynamics.electronic.protocol import ElectronicPropagation
+from namd.dynamics.gauge import signs_of_overlap
 from namd.dynamics.hopping.protocol import SpheresTurned
 from namd.dynamics.random_numbers import uniform
+from namd.potentials.protocol import Needs
 from namd.random import Stream
 
 SPHERES = "spheres"
@@ -79,11 +82,11 @@ class UncoupledSpheres:
                 for k in range(2)
             )
             angle, radius = 2.0 * pi * azimuth, (1.0 - height).sqrt()
+            radius = radius * _sign_of_pair(batch, state)
             spheres.append(
                 torch.stack((radius * angle.cos(), radius * angle.sin(), height.sqrt()), 1)
             )
-        drawn = torch.stack(spheres, 1)
-        return {SPHERES: with_pole(drawn, batch.active_state)}
+        return {SPHERES: with_pole(torch.stack(spheres, 1), batch.active_state)}
 
     def turn(
         self,
@@ -95,7 +98,7 @@ class UncoupledSpheres:
     ) -> SpheresTurned:
         """Spheres at t + dt, still by the active state of t, and the state to hop to."""
         spheres = recall(before, SPHERES)
-        followed = _followed(before, after)
+        followed = _followed(before, after, propagation)
         active = before.active_state[:, None]
         states = spheres.shape[1]
         if states == 1:
@@ -106,11 +109,12 @@ class UncoupledSpheres:
         others = places + (places >= active)
         pairs = torch.stack((active.expand_as(others), others), 2)
         later = followed.gather(1, pairs.flatten(1)).view_as(pairs)
-        made = propagation.propagate(
-            pair_batch(before, pairs), pair_batch(after, later), timestep=timestep
-        )
+        earlier = pair_batch(before, pairs)
+        aligned, signs = _aligned(earlier, pair_batch(after, later))
+        made = propagation.propagate(earlier, aligned, timestep=timestep)
         index = others[:, :, None].expand(-1, -1, 3)
         turned = turn_spheres(spheres.gather(1, index).flatten(0, 1), made.propagator)
+        turned = turned * torch.stack((signs, signs, torch.ones_like(signs)), 1)
         turned = spheres.scatter(1, index, turned.view(-1, states - 1, 3))
         partner = _first_to_cross(spheres[..., 2], turned[..., 2], before.active_state)
         return SpheresTurned(
@@ -142,13 +146,32 @@ class UncoupledSpheres:
         earlier = turned.followed.argsort(1)  # the state at t that each state at t + dt continues
         final = earlier.gather(1, active_after[:, None]).squeeze(1)
         spheres = hand_over(turned.spheres, active_before, final)
-        hit = torch.nn.functional.one_hot(
-            torch.where(final == turned.partner, active_before, turned.partner), spheres.shape[1]
-        )
-        mirror = refused[:, None] & (hit > 0) & (spheres[..., 2] < 0)
+        asked = torch.nn.functional.one_hot(turned.partner, spheres.shape[1]) > 0
+        mirror = refused[:, None] & asked & (spheres[..., 2] < 0)
         x, y, z = spheres.unbind(2)
         spheres = torch.stack((x, y, torch.where(mirror, -z, z)), 2)
         return {SPHERES: spheres.gather(1, earlier[:, :, None].expand(-1, -1, 3))}
+
+
+def _sign_of_pair(batch: TrajectoryBatch, other: int) -> Float64[Tensor, " traj"]:
+    """±1 that changes with the sign of the active or of the other state.
+
+    It is the sign of v·h_ab where couplings are known, else that of the largest components of both
+    eigenvectors. The azimuth of a sphere is counted from it, so that one random number is one
+    sphere, whatever signs an eigensolver has chosen; the distribution is the same without.
+    """
+    active = batch.active_state[:, None]
+    pair = torch.cat((active, torch.full_like(active, other)), 1)
+    if batch.couplings.shape[1]:
+        coupling = pair_batch(batch, pair[:, None]).couplings[:, 0]
+        return _sign((batch.velocities * coupling).sum((1, 2)))
+    largest = batch.eigenvectors.abs().argmax(1, keepdim=True)
+    signs = _sign(batch.eigenvectors.gather(1, largest).squeeze(1))
+    return signs.gather(1, pair).prod(1)
+
+
+def _sign(values: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
+    return torch.where(values < 0, -1.0, 1.0).to(values)
 
 
 def with_pole(
@@ -175,7 +198,7 @@ def hand_over(
         a and the state hopped to; where they are the same nothing changes, bit for bit.
     """
     link = spheres.gather(1, second[:, None, None].expand(-1, 1, 3))
-    sign = torch.where(link[..., :1] < 0, -1.0, 1.0).to(spheres)
+    sign = _sign(link[..., :1])
     keep = torch.ones_like(sign)
     passed = spheres * torch.cat((sign, sign, keep), 2)
     swapped = link * torch.cat((keep, -keep, -keep), 2)
@@ -184,12 +207,31 @@ def hand_over(
     return torch.where(moved, with_pole(passed, second), spheres)
 
 
-def _followed(before: TrajectoryBatch, after: TrajectoryBatch) -> Int64[Tensor, "traj state"]:
-    """Continuations of the states: by overlap where both steps have a basis, else by energy."""
-    if before.eigenvectors.shape[1] and not before.couplings.shape[1]:
+def _followed(
+    before: TrajectoryBatch, after: TrajectoryBatch, propagation: ElectronicPropagation
+) -> Int64[Tensor, "traj state"]:
+    """Continuations of the states: by overlap where the propagation goes by it, else by energy."""
+    if isinstance(propagation, Demanding) and Needs.BASIS in propagation.needs:
         return follow_states(before.eigenvectors.mT @ after.eigenvectors)
     states = torch.arange(before.energies.shape[1], device=before.energies.device)
     return states.expand_as(before.energies)
+
+
+def _aligned(
+    before: TrajectoryBatch, after: TrajectoryBatch
+) -> tuple[TrajectoryBatch, Float64[Tensor, " row"]]:
+    """Pairs at t + dt with both states' signs continued, and the relative sign they had.
+
+    States that have changed places do not continue the sign of the one they follow.
+    """
+    signs = signs_of_overlap((before.eigenvectors * after.eigenvectors).sum(1))
+    relative = signs.prod(1)
+    aligned = replace(
+        after,
+        eigenvectors=after.eigenvectors * signs[:, None],
+        couplings=after.couplings * relative[:, None, None, None],
+    )
+    return aligned, relative
 
 
 def _first_to_cross(
