@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
 
 def kept(options: argparse.Namespace) -> dict[tuple[str, Model, float], dict[str, Any]]:
     """Rows that are there already, if they are to be kept."""
-    if not options.add:
+    if not (options.add and options.json and options.json.exists()):
         return {}
     found = json.loads(options.json.read_text(encoding="utf-8"))
     for name in ("trajectories", "seed"):
