@@ -44,7 +44,7 @@ states).
 """
 
 from dataclasses import dataclass, replace
-from math import inf, pi
+from math import inf
 
 import torch
 from jaxtyping import Bool, Float64, Int64
@@ -56,9 +56,8 @@ from namd.dynamics.electronic.pairs import follow_states, pair_batch, turn_spher
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.gauge import signs_of_overlap
 from namd.dynamics.hopping.protocol import SpheresTurned
-from namd.dynamics.random_numbers import uniform
+from namd.dynamics.hopping.sphere_start import draw_spheres, with_pole
 from namd.potentials.protocol import Needs
-from namd.random import Stream
 
 SPHERES = "spheres"
 """Name of the memory ``[traj, state, 3]``: S^(a,b) in row b; the row of a is (0, 0, 1)."""
@@ -70,23 +69,7 @@ class UncoupledSpheres:
 
     def first_memory(self, batch: TrajectoryBatch, *, seed: int) -> Memory:
         """Spheres of every trajectory, drawn as the module docstring says."""
-        spheres = []
-        for state in range(batch.energies.shape[1]):
-            height, azimuth = (
-                uniform(
-                    batch.trajectory_id,
-                    torch.full_like(batch.trajectory_id, 2 * state + k),
-                    seed=seed,
-                    stream=Stream.SPHERE,
-                )
-                for k in range(2)
-            )
-            angle, radius = 2.0 * pi * azimuth, (1.0 - height).sqrt()
-            radius = radius * _sign_of_pair(batch, state)
-            spheres.append(
-                torch.stack((radius * angle.cos(), radius * angle.sin(), height.sqrt()), 1)
-            )
-        return {SPHERES: with_pole(torch.stack(spheres, 1), batch.active_state)}
+        return {SPHERES: draw_spheres(batch, seed=seed)}
 
     def turn(
         self,
@@ -153,36 +136,6 @@ class UncoupledSpheres:
         return {SPHERES: spheres.gather(1, earlier[:, :, None].expand(-1, -1, 3))}
 
 
-def _sign_of_pair(batch: TrajectoryBatch, other: int) -> Float64[Tensor, " traj"]:
-    """±1 that changes with the sign of the active or of the other state.
-
-    It is the sign of v·h_ab where couplings are known, else that of the largest components of both
-    eigenvectors. The azimuth of a sphere is counted from it, so that one random number is one
-    sphere, whatever signs an eigensolver has chosen; the distribution is the same without.
-    """
-    active = batch.active_state[:, None]
-    pair = torch.cat((active, torch.full_like(active, other)), 1)
-    if batch.couplings.shape[1]:
-        coupling = pair_batch(batch, pair[:, None]).couplings[:, 0]
-        return _sign((batch.velocities * coupling).sum((1, 2)))
-    largest = batch.eigenvectors.abs().argmax(1, keepdim=True)
-    signs = _sign(batch.eigenvectors.gather(1, largest).squeeze(1))
-    return signs.gather(1, pair).prod(1)
-
-
-def _sign(values: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
-    return torch.where(values < 0, -1.0, 1.0).to(values)
-
-
-def with_pole(
-    spheres: Float64[Tensor, "traj state 3"], active: Int64[Tensor, " traj"]
-) -> Float64[Tensor, "traj state 3"]:
-    """Spheres with (0, 0, 1) in the row of the active state, which is no pair."""
-    own = torch.nn.functional.one_hot(active, spheres.shape[1])[:, :, None] > 0
-    pole = torch.tensor([0.0, 0.0, 1.0], dtype=spheres.dtype, device=spheres.device)
-    return torch.where(own, pole, spheres)
-
-
 def hand_over(
     spheres: Float64[Tensor, "traj state 3"],
     first: Int64[Tensor, " traj"],
@@ -198,7 +151,7 @@ def hand_over(
         a and the state hopped to; where they are the same nothing changes, bit for bit.
     """
     link = spheres.gather(1, second[:, None, None].expand(-1, 1, 3))
-    sign = _sign(link[..., :1])
+    sign = torch.where(link[..., :1] < 0, -1.0, 1.0).to(spheres)
     keep = torch.ones_like(sign)
     passed = spheres * torch.cat((sign, sign, keep), 2)
     swapped = link * torch.cat((keep, -keep, -keep), 2)

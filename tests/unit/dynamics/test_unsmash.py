@@ -9,19 +9,29 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from namd.dynamics.advance import advance
-from namd.dynamics.batch import from_tensors, kinetic_energy, select, tensors, total_energy
+from namd.dynamics.batch import (
+    from_tensors,
+    kinetic_energy,
+    select,
+    start,
+    tensors,
+    total_energy,
+)
 from namd.dynamics.decoherence.energy_based import EnergyBasedDecoherence
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.curvature import Curvature
+from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.electronic.pairs import turn_spheres
 from namd.dynamics.finish import FinishRules
-from namd.dynamics.hopping.unsmash import SPHERES, UncoupledSpheres, hand_over, with_pole
+from namd.dynamics.hopping.sphere_start import with_pole
+from namd.dynamics.hopping.unsmash import SPHERES, UncoupledSpheres, hand_over
 from namd.dynamics.momentum.frustrated import Keep, Reverse
 from namd.dynamics.nuclei import move_nuclei
 from namd.dynamics.step import step
 from namd.errors import ConfigError
+from namd.states import StateSpace
 
 STEPS = 80
 SMASH = {
@@ -174,6 +184,20 @@ def test_a_bucket_too_small_is_enlarged(crowd, begin, options):
     ]
     assert same_bits(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1]["positions"], found[1][1]["positions"])
+
+
+@pytest.mark.parametrize("electronic", [LocalDiabatization(), NacVectors()])
+def test_a_single_state_has_no_spheres_and_never_hops(crowd, options, electronic):
+    lowest = replace(crowd.potential, states=StateSpace.singlets(1))
+    options = replace(options, electronic=electronic)
+    b = crowd.batch
+    batch = start(lowest, b.positions, b.velocities, b.active_state * 0, options=options)
+    for _ in range(5):
+        result = step(batch, lowest, options)
+        batch = result.batch
+        assert not result.hops.attempted.any()
+    assert torch.equal(batch.memory[SPHERES], with_pole(batch.memory[SPHERES], batch.active_state))
+    assert (total_energy(batch, options.masses) - batch.initial_total_energy).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(
