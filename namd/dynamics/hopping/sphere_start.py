@@ -43,7 +43,7 @@ def with_pole(
 ) -> Float64[Tensor, "traj state 3"]:
     """Spheres with (0, 0, 1) in the row of the active state, which is no pair."""
     own = torch.nn.functional.one_hot(active, spheres.shape[1])[:, :, None] > 0
-    pole = torch.tensor([0.0, 0.0, 1.0], dtype=spheres.dtype, device=spheres.device)
+    pole = torch.cat((torch.zeros_like(spheres[..., :2]), torch.ones_like(spheres[..., 2:])), 2)
     return torch.where(own, pole, spheres)
 
 
