@@ -29,6 +29,7 @@ class Stream(IntEnum):
     SELECTION = 2
     DECOHERENCE = 3
     EXCITATION = 6
+    SPHERE = 9
 
 
 def philox4x32(

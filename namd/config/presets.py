@@ -61,6 +61,36 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "decoherence_constant_hartree": 0.1,
             },
         ),
+        "unsmash": Preset(
+            summary="Uncoupled spheres: deterministic hops; for two states this is MASH.",
+            conventions="Spheres by local diabatisation of each pair; momentum along the coupling, "
+            "always reversed along it after a refused hop; no decoherence. Populations are "
+            "fractions of trajectories by active state, all of weight one.",
+            reference="J. E. Lawrence, J. R. Mannouch, J. O. Richardson, J. Chem. Phys. 160 (2024) "
+            "244112, DOI 10.1063/5.0208575",
+            settings={
+                "electronic": "local-diabatization",
+                "hopping": "unsmash",
+                "rescaling": "coupling",
+                "frustrated": "reverse",
+                "decoherence": "none",
+            },
+        ),
+        "landau-zener": Preset(
+            summary="Landau-Zener hops with the momentum along the coupling.",
+            conventions="Belyaev and Lebedev's probability at minima of the gap, without couplings "
+            "or amplitudes but for the direction of the momentum change; a refused hop keeps the "
+            "momentum.",
+            reference="A. K. Belyaev, O. V. Lebedev, Phys. Rev. A 84 (2011) 014701, "
+            "DOI 10.1103/PhysRevA.84.014701",
+            settings={
+                "electronic": "none",
+                "hopping": "landau-zener",
+                "rescaling": "coupling",
+                "frustrated": "keep",
+                "decoherence": "none",
+            },
+        ),
         "sharc2": Preset(
             summary="SHARC 2 with `coupling nacdr`, `ekincorrect parallel_nac` and EDC.",
             conventions="Coupling vectors of all pairs, 25 substeps; decay of the amplitude (twice "

@@ -44,7 +44,18 @@ class DynamicsConfig(Section):
         description="Finish a trajectory that has stayed in S0 for so long after its last hop, fs.",
     )
     preset: (
-        Literal["fssh", "fssh-edc", "sharc2", "sharc4", "mlatom", "pyunixmd", "newton-x"] | None
+        Literal[
+            "fssh",
+            "fssh-edc",
+            "unsmash",
+            "landau-zener",
+            "sharc2",
+            "sharc4",
+            "mlatom",
+            "pyunixmd",
+            "newton-x",
+        ]
+        | None
     ) = Field(
         default=None,
         description="Named set of the methods below; a method given beside it wins. "
@@ -65,11 +76,12 @@ class DynamicsConfig(Section):
     curvature_gap_threshold_ev: Positive | None = Field(
         default=None, description="Pairs with a larger gap do not couple, eV; 0.5 is advised."
     )
-    hopping: Literal["finite-step", "tully-rate", "gfsh", "landau-zener"] = Field(
+    hopping: Literal["finite-step", "tully-rate", "gfsh", "landau-zener", "unsmash"] = Field(
         default="finite-step",
         description="Hop probability of a step: Granucci and Persico's; Tully's rate summed over "
         "the substeps (not with local-diabatization, which has no T); global flux; Landau-Zener "
-        "at minima of the gap (needs neither electronic nor decoherence: both are then none).",
+        "at minima of the gap (needs neither electronic nor decoherence: both are then none); "
+        "uncoupled spheres, deterministic (decoherence is then none, frustrated: reverse).",
     )
     rescaling: Literal[
         "coupling", "projected-coupling", "gradient-difference", "velocity", "velocity-per-freedom"
@@ -103,6 +115,8 @@ class DynamicsConfig(Section):
         filled = with_preset(data)
         if filled.get("hopping") == "landau-zener":
             filled |= {"electronic": "none", "decoherence": "none"}
+        elif filled.get("hopping") == "unsmash":
+            filled |= {"decoherence": "none", "frustrated": "reverse"}
         return {**filled, **data}
 
     @model_validator(mode="after")
@@ -122,6 +136,16 @@ class DynamicsConfig(Section):
                 )
         elif self.electronic == "none":
             raise ValueError("electronic: none goes with hopping: landau-zener only")
+        if self.hopping == "unsmash" and (
+            self.decoherence != "none"
+            or self.frustrated != "reverse"
+            or self.electronic == "curvature"
+        ):
+            raise ValueError(
+                "hopping: unsmash has no decoherence and reverses the momentum of a refused hop; "
+                "leave decoherence and frustrated out, and choose electronic: "
+                "local-diabatization, npi or nac-vectors"
+            )
         return self
 
     @property

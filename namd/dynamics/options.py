@@ -13,13 +13,15 @@ from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.demands import Demanding, Remembering
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
+from namd.dynamics.electronic.nac_vectors import NacVectors
+from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.guards.not_a_number import NotANumber
 from namd.dynamics.guards.protocol import Guard
 from namd.dynamics.hopping.finite_step import FiniteStep
-from namd.dynamics.hopping.protocol import HopInHindsight, HopProbability
+from namd.dynamics.hopping.protocol import HopBySpheres, HopInHindsight, HopProbability
 from namd.dynamics.momentum.along_coupling import AlongCoupling
-from namd.dynamics.momentum.frustrated import Keep
+from namd.dynamics.momentum.frustrated import Keep, Reverse
 from namd.dynamics.momentum.protocol import FrustratedHop, MomentumRescaling
 from namd.errors import ConfigError
 from namd.potentials.protocol import Needs
@@ -39,7 +41,8 @@ class StepOptions:
         64-bit seed of the run.
     electronic, hopping, rescaling, frustrated, decoherence
         One strategy of each kind (:mod:`namd.dynamics.registry` finds them by name). A hopping
-        method that needs no amplitudes goes with no electronic propagation and no decoherence.
+        method that needs no amplitudes goes with no electronic propagation and no decoherence; one
+        with spheres goes with a propagation that remembers nothing, no decoherence and reversal.
     guards
         Asked in this order; the first that trips parks the trajectory with its reason.
     hop_capacity
@@ -51,14 +54,14 @@ class StepOptions:
     ------
     ConfigError
         If the time step or the capacity is not positive, or amplitudes are propagated for a hopping
-        method that needs none, or not for one that does.
+        method that needs none, or not for one that does, or what goes with spheres is not given.
     """
 
     timestep: float
     masses: Float64[Tensor, " atom"]
     seed: int
     electronic: ElectronicPropagation | None = field(default_factory=LocalDiabatization)
-    hopping: HopProbability | HopInHindsight = field(default_factory=FiniteStep)
+    hopping: HopProbability | HopInHindsight | HopBySpheres = field(default_factory=FiniteStep)
     rescaling: MomentumRescaling = field(default_factory=AlongCoupling)
     frustrated: FrustratedHop = field(default_factory=Keep)
     decoherence: Decoherence = field(default_factory=EnergyBasedDecoherence)
@@ -82,6 +85,23 @@ class StepOptions:
                 "decoherence, every other one with an electronic propagation",
                 where=f"electronic = {self.electronic}, hopping = {self.hopping}",
             )
+        if isinstance(self.hopping, HopBySpheres):
+            self._refuse_without_spheres(damped=damped)
+
+    def _refuse_without_spheres(self, *, damped: bool) -> None:
+        """Refuse what spheres cannot go with."""
+        pairwise = isinstance(self.electronic, LocalDiabatization | NormPreserving | NacVectors)
+        remembering = isinstance(self.electronic, NacVectors) and (
+            self.electronic.velocities_before_hop
+        )
+        if damped or remembering or not pairwise or not isinstance(self.frustrated, Reverse):
+            raise ConfigError(
+                "a hopping method with spheres goes with local diabatisation, norm-preserving "
+                "interpolation or coupling vectors, no decoherence, and reversal of the momentum "
+                "after a refused hop",
+                where=f"hopping = {self.hopping}, electronic = {self.electronic}, "
+                f"decoherence = {self.decoherence}, frustrated = {self.frustrated}",
+            )
 
     @property
     def propagation(self) -> ElectronicPropagation:
@@ -93,7 +113,7 @@ class StepOptions:
     @property
     def probability(self) -> HopProbability:
         """The hop probability, for methods that make it of amplitudes."""
-        if isinstance(self.hopping, HopInHindsight):
+        if isinstance(self.hopping, HopInHindsight | HopBySpheres):
             raise ConfigError("hops do not follow amplitudes", where=f"hopping = {self.hopping}")
         return self.hopping
 

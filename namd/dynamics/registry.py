@@ -25,8 +25,9 @@ from namd.dynamics.guards.total_energy import TotalEnergy
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.landau_zener import LandauZener
-from namd.dynamics.hopping.protocol import HopInHindsight, HopProbability
+from namd.dynamics.hopping.protocol import HopBySpheres, HopInHindsight, HopProbability
 from namd.dynamics.hopping.tully_rate import TullyRate
+from namd.dynamics.hopping.unsmash import UncoupledSpheres
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
 from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
@@ -47,13 +48,16 @@ ELECTRONIC: Mapping[str, Callable[..., ElectronicPropagation]] = MappingProxyTyp
         "curvature": Curvature,
     }
 )
-HOPPING: Mapping[str, Callable[..., HopProbability | HopInHindsight]] = MappingProxyType(
-    {
-        "finite-step": FiniteStep,
-        "tully-rate": TullyRate,
-        "gfsh": GlobalFlux,
-        "landau-zener": LandauZener,
-    }
+HOPPING: Mapping[str, Callable[..., HopProbability | HopInHindsight | HopBySpheres]] = (
+    MappingProxyType(
+        {
+            "finite-step": FiniteStep,
+            "tully-rate": TullyRate,
+            "gfsh": GlobalFlux,
+            "landau-zener": LandauZener,
+            "unsmash": UncoupledSpheres,
+        }
+    )
 )
 RESCALING: Mapping[str, Callable[..., MomentumRescaling]] = MappingProxyType(
     {

@@ -13,8 +13,8 @@ Order inside a step from t to t + dt::
     c' → c''                                 decoherence with the new a and kinetic energy
     guards                                   a tripped trajectory goes back to t and is parked
 
-A method without amplitudes (:mod:`namd.dynamics.look_ahead`) hops at t, knowing t + dt, instead of
-the four lines from c' to c''.
+A method in hindsight (:mod:`namd.dynamics.look_ahead`) hops at t, knowing t + dt, instead of the
+lines from c' to c''; one with spheres (:mod:`namd.dynamics.spheres`) turns these instead of c.
 
 ========= ============================ =========== ================================
 symbol    name                         symbol      name
@@ -37,12 +37,13 @@ from torch import Tensor
 from namd.dynamics.batch import TrajectoryBatch, choose
 from namd.dynamics.decoherence.protocol import StepCircumstances
 from namd.dynamics.hop import HopRecord, attempt_hops
-from namd.dynamics.hopping.protocol import ElectronicChange, HopInHindsight
+from namd.dynamics.hopping.protocol import ElectronicChange, HopBySpheres, HopInHindsight
 from namd.dynamics.hopping.selection import select_state
 from namd.dynamics.look_ahead import hop_in_hindsight
 from namd.dynamics.nuclei import move_nuclei
 from namd.dynamics.options import StepOptions
 from namd.dynamics.random_numbers import uniform
+from namd.dynamics.spheres import hop_by_spheres
 from namd.dynamics.status import Reason, Status
 from namd.potentials.protocol import Potential
 from namd.random import Stream
@@ -94,6 +95,8 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     moved = move_nuclei(batch, potential, options)
     if isinstance(options.hopping, HopInHindsight):
         result, hops, overflow = hop_in_hindsight(batch, moved, potential, options)
+    elif isinstance(options.hopping, HopBySpheres):
+        result, hops, overflow = hop_by_spheres(batch, moved, potential, options)
     else:
         result, hops, overflow = _hop_by_amplitudes(batch, moved, potential, options)
     result, parked = _guard(batch, result, options)

@@ -46,6 +46,15 @@ def test_the_seed_decides_and_the_method_matters(capsys: pytest.CaptureFixture[s
     assert sudden["decoherence"].startswith("instantaneous")
 
 
+@pytest.mark.parametrize("method", ["unsmash", "landau-zener"])
+def test_methods_without_amplitudes(capsys: pytest.CaptureFixture[str], method: str) -> None:
+    case = ["--model", "sac", "--momentum", "20", *FEW]
+    found = as_json(capsys, *case, "--method", method)
+    assert found["method"] == method
+    assert abs(found["transmission_lower"] - found["exact"]["transmission_lower"]) < 0.2
+    assert found["transmission_lower"] + found["transmission_upper"] == pytest.approx(1)
+
+
 def test_the_table_says_what_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
     assert validate("--model", "ecr", "--momentum", "14", *FEW) == 0
     out = capsys.readouterr().out

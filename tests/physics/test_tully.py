@@ -18,6 +18,8 @@ from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.landau_zener import LandauZener
 from namd.dynamics.hopping.tully_rate import TullyRate
+from namd.dynamics.hopping.unsmash import UncoupledSpheres
+from namd.dynamics.momentum.frustrated import Reverse
 from namd.dynamics.step import StepOptions, step
 from namd.potentials.tully import MASS, tully
 
@@ -125,3 +127,14 @@ def test_landau_zener_passes_a_single_crossing():
     found = channels(1, 20.0, decoherence=NoDecoherence(), **methods)
     assert abs(found[0] - 0.5068) < 0.06
     assert abs(found[1] - 0.4932) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("model", "momentum", "exact"),
+    [(1, 10.0, (0.8445, 0.1555)), (2, 30.0, (0.3337, 0.6663)), (1, 20.0, (0.5068, 0.4932))],
+)
+def test_uncoupled_spheres_pass_crossings_as_quantum_mechanics_does(model, momentum, exact):
+    methods = {"hopping": UncoupledSpheres(), "frustrated": Reverse()}
+    found = channels(model, momentum, decoherence=NoDecoherence(), traj=400, **methods)
+    for value, reference in zip(found, (*exact, 0.0, 0.0), strict=True):
+        assert abs(value - reference) <= 3 * (reference * (1 - reference) / 400) ** 0.5 + 0.01

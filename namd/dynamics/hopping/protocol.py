@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Complex128, Float64, Int64
+from jaxtyping import Bool, Complex128, Float64, Int64
 from torch import Tensor
 
 from namd.dynamics.batch import Memory, TrajectoryBatch
-from namd.dynamics.electronic.protocol import SubstepPath
+from namd.dynamics.electronic.protocol import ElectronicPropagation, SubstepPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,68 @@ class HopInHindsight(Protocol):
 
     def next_memory(self, before: TrajectoryBatch) -> Memory:
         """What the method remembers at t + dt of the trajectories at t."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpheresTurned:
+    """Spheres of a step between the motion of the nuclei and the hop.
+
+    Parameters
+    ----------
+    spheres
+        S^(a,b) at t + dt in row b; a and b are states of t.
+    followed
+        The state at t + dt that continues each state of t.
+    partner
+        State of t whose sphere asks for a hop; a where none does.
+    target
+        State at t + dt to be in: the continuation of ``partner``.
+    """
+
+    spheres: Float64[Tensor, "traj state 3"]
+    followed: Int64[Tensor, "traj state"]
+    partner: Int64[Tensor, " traj"]
+    target: Int64[Tensor, " traj"]
+
+
+@runtime_checkable
+class HopBySpheres(Protocol):
+    """Hops where one of its own electronic variables, a sphere per pair of states, says so.
+
+    Such a method keeps no amplitudes (:mod:`namd.dynamics.spheres`).
+    """
+
+    def turn(
+        self,
+        before: TrajectoryBatch,
+        after: TrajectoryBatch,
+        *,
+        propagation: ElectronicPropagation,
+        timestep: float,
+    ) -> SpheresTurned:
+        """Turn the spheres from t to t + dt, before any hop.
+
+        Parameters
+        ----------
+        before, after
+            Trajectories at t, and their nuclei and surfaces at t + dt.
+        propagation
+            Gives the propagator of each pair of states.
+        timestep
+            dt, atomic units.
+        """
+        ...
+
+    def settle(
+        self,
+        turned: SpheresTurned,
+        *,
+        active_before: Int64[Tensor, " traj"],
+        active_after: Int64[Tensor, " traj"],
+        refused: Bool[Tensor, " traj"],
+    ) -> Memory:
+        """What the method remembers at t + dt, once it is known who hopped."""
         ...
 
 

@@ -78,6 +78,17 @@ def test_times_become_atomic_units_and_whole_steps() -> None:
             {"dynamics": {"timestep_fs": 1, "max_steps": 1, "electronic": "none"}},
             "goes with hopping: landau-zener only",
         ),
+        *(
+            (
+                {"dynamics": {"timestep_fs": 1, "max_steps": 1, "hopping": "unsmash", key: value}},
+                "unsmash has no decoherence and reverses",
+            )
+            for key, value in (
+                ("decoherence", "edc"),
+                ("frustrated", "keep"),
+                ("electronic", "curvature"),
+            )
+        ),
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -88,6 +99,13 @@ def test_contradictions_are_refused(changes: dict[str, Any], message: str) -> No
 def test_landau_zener_has_no_amplitudes_by_default() -> None:
     dynamics = config(dynamics=LANDAU_ZENER).dynamics
     assert (dynamics.electronic, dynamics.decoherence) == ("none", "none")
+
+
+def test_unsmash_brings_what_goes_with_it() -> None:
+    for preset in ({}, {"preset": "sharc2"}):
+        given = {"timestep_fs": 1, "max_steps": 1, "hopping": "unsmash", **preset}
+        dynamics = config(dynamics=given).dynamics
+        assert (dynamics.frustrated, dynamics.decoherence) == ("reverse", "none")
 
 
 def test_every_key_is_documented() -> None:

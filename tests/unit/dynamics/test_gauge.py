@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from namd.dynamics.decoherence.augmented import AugmentedDecoherence
+from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.curvature import Curvature
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
@@ -15,8 +16,15 @@ from namd.dynamics.electronic.norm_preserving import NormPreserving
 from namd.dynamics.gauge import signs_of_couplings
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.tully_rate import TullyRate
+from namd.dynamics.hopping.unsmash import UncoupledSpheres
+from namd.dynamics.momentum.frustrated import Reverse
 from namd.errors import ConfigError, DataError
 
+SPHERES = {
+    "hopping": UncoupledSpheres(),
+    "decoherence": NoDecoherence(),
+    "frustrated": Reverse(),
+}
 METHODS = {
     "local diabatisation": {"electronic": LocalDiabatization()},
     "nac vectors": {"electronic": NacVectors()},
@@ -29,6 +37,9 @@ METHODS = {
     "curvature, gradients": {"electronic": Curvature(form="gradient")},
     "tully rate": {"electronic": NacVectors(), "hopping": TullyRate()},
     "global flux": {"hopping": GlobalFlux()},
+    "unsmash": SPHERES,
+    "npi, unsmash": {"electronic": NormPreserving(), **SPHERES},
+    "nac vectors, unsmash": {"electronic": NacVectors(), **SPHERES},
 }
 WITHOUT_BASIS = [name for name in METHODS if name.startswith("nac")]
 

@@ -14,6 +14,7 @@ from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.landau_zener import LandauZener
 from namd.dynamics.hopping.tully_rate import TullyRate
+from namd.dynamics.hopping.unsmash import UncoupledSpheres
 from namd.dynamics.momentum.along_coupling import AlongCoupling
 from namd.dynamics.momentum.along_gradient_difference import AlongGradientDifference
 from namd.dynamics.momentum.along_projected_coupling import AlongProjectedCoupling
@@ -38,6 +39,7 @@ from namd.errors import ConfigError
         (registry.ELECTRONIC, "curvature", {"form": "gradient"}, Curvature(25, "gradient", None)),
         (registry.HOPPING, "finite-step", {}, FiniteStep()),
         (registry.HOPPING, "tully-rate", {}, TullyRate()),
+        (registry.HOPPING, "unsmash", {}, UncoupledSpheres()),
         (registry.HOPPING, "gfsh", {}, GlobalFlux()),
         (registry.HOPPING, "landau-zener", {}, LandauZener()),
         (registry.RESCALING, "coupling", {}, AlongCoupling()),
