@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
-from namd.dynamics.advance import Columns
 from namd.dynamics.batch import TrajectoryBatch, active_energy, kinetic_energy
+from namd.dynamics.hop_table import Columns
 
 
 def frame_of(

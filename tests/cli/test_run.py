@@ -278,7 +278,8 @@ sys.exit(run(["run", "surface-hopping", config, "--output", target, "--resume"])
 def test_killed_at_random_moments_and_resumed_is_bitwise_the_same(
     config: Path, tmp_path: Path
 ) -> None:
-    config.write_text(SMALL.replace("every_steps: 10", "every_steps: 1"))
+    """In a batch that does not hold all of them, so that some are ahead when the kill comes."""
+    config.write_text(SMALL.replace("every_steps: 10", "every_steps: 1") + "batch_size: 3\n")
     assert hop(config, "--output", str(tmp_path / "whole")) == 0
     seed = int.from_bytes(os.urandom(2))
     done = subprocess.run(  # noqa: S603
