@@ -46,6 +46,8 @@ class Header:
         Initial conditions, atomic units.
     reference
         Geometry whose bonds are guarded, Bohr; none for a model particle.
+    timestep_check
+        What the fastest vibration says about the time step, in words; empty if none is known.
     """
 
     config: dict[str, Any]
@@ -62,6 +64,7 @@ class Header:
     velocities: Float[np.ndarray, "traj atom 3"]
     active_state: Int[np.ndarray, " traj"]
     reference: Float[np.ndarray, "atom 3"] | None = None
+    timestep_check: str = ""
 
 
 def write_start(folder: RunFolder, header: Header) -> None:
@@ -79,6 +82,7 @@ def write_start(folder: RunFolder, header: Header) -> None:
         file.attrs["states"] = " ".join(header.states.labels)
         file.attrs["seed"] = str(header.seed)
         file.attrs["timestep"] = header.timestep
+        file.attrs["timestep_check"] = header.timestep_check
         file.attrs["decoherence"] = header.decoherence
         for name in ("config", "potential", "versions", "hardware"):
             file.attrs[name] = json.dumps(getattr(header, name), ensure_ascii=False)
@@ -117,6 +121,7 @@ def read_start(folder: RunFolder) -> Header:
             states=StateSpace(tuple(read_attribute(file, "states").split())),
             potential=_json(file, "potential"),
             decoherence=read_attribute(file, "decoherence"),
+            timestep_check=str(file.attrs.get("timestep_check", "")),
             timestep=float(read_attribute(file, "timestep")),
             seed=int(read_attribute(file, "seed")),
             versions=_json(file, "versions"),

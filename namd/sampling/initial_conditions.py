@@ -22,7 +22,7 @@ from namd.random import Stream, normals
 from namd.sampling.geometry import Geometry, check_distances, check_molecule, read_geometry
 from namd.sampling.given import read_points
 from namd.sampling.model_hessian import relaxed_geometry
-from namd.sampling.normal_modes import normal_modes, oscillator_modes
+from namd.sampling.normal_modes import NormalModes, normal_modes, oscillator_modes
 from namd.sampling.wigner import LowModes, is_soft, wigner_sample
 
 
@@ -40,6 +40,8 @@ class InitialConditions:
         Geometry whose bonds the broken-molecule guard watches, Bohr; none for a model particle.
     notes
         What a user should know, e.g. which modes were frozen; one line each.
+    modes
+        The vibrations they were drawn from, if they were.
     """
 
     positions: Float[np.ndarray, "traj atom 3"]
@@ -47,6 +49,7 @@ class InitialConditions:
     active_state: Int[np.ndarray, " traj"]
     reference: Float[np.ndarray, "atom 3"] | None = None
     notes: tuple[str, ...] = ()
+    modes: NormalModes | None = None
 
 
 def make_initial_conditions(
@@ -163,6 +166,7 @@ def _wigner(
         active_state=_states(config.state, identity),
         reference=minimum.positions,
         notes=tuple(notes),
+        modes=modes,
     )
 
 
@@ -207,6 +211,7 @@ def _oscillators(
         velocities=velocities,
         active_state=_states(config.state, identity),
         notes=(f"{about}, {lowest:.0f} to {highest:.0f} cm⁻¹",),
+        modes=modes,
     )
 
 

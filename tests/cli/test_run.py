@@ -293,3 +293,42 @@ def test_killed_at_random_moments_and_resumed_is_bitwise_the_same(
     assert "Traceback" not in done.stderr
     assert int(done.stdout.split()[1]) >= 2, "the kills came too late to test anything"
     assert contents(tmp_path / "killed/ensemble.h5") == contents(tmp_path / "whole/ensemble.h5")
+
+
+HARMONIC = """
+potential:
+  spin_boson: {bias_inverse_cm: 50, coupling_inverse_cm: 100, spectrum: debye,
+    cutoff_inverse_cm: 500, reorganization_inverse_cm: 10, oscillators: 3}
+initial_conditions: {method: oscillators, state: 1}
+dynamics: {timestep_fs: 0.5, max_steps: 4}
+trajectories: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("timestep", "said"),
+    [
+        ("0.5", "steps per period of the fastest vibration (mode 2,"),
+        ("2", "Warning  time step 2 fs: 8.9 steps per period"),
+    ],
+)
+def test_the_time_step_is_checked_and_the_ensemble_remembers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, timestep: str, said: str
+) -> None:
+    config = tmp_path / "harmonic.yaml"
+    config.write_text(HARMONIC.replace("timestep_fs: 0.5", f"timestep_fs: {timestep}"))
+    assert hop(config, "--output", str(tmp_path / "run")) == 0
+    assert said in capsys.readouterr().err
+    with h5py.File(tmp_path / "run/ensemble.h5") as file:
+        assert "steps per period" in file.attrs["timestep_check"]
+        assert ("fewer than 15" in file.attrs["timestep_check"]) == (timestep == "2")
+
+
+def test_a_time_step_that_is_unstable_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "harmonic.yaml"
+    config.write_text(HARMONIC.replace("timestep_fs: 0.5", "timestep_fs: 9"))
+    assert hop(config, "--output", str(tmp_path / "run")) == 2
+    assert "velocity Verlet is unstable" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
