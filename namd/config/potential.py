@@ -43,6 +43,11 @@ class PotentialConfig(Section):
     model: str | None = Field(
         default=None, description="Trained model: a folder, or a name in the zoo."
     )
+    committee: Annotated[list[str], Field(min_length=2)] | None = Field(
+        default=None,
+        description="Trained models (folders or names in the zoo) of the same data: their mean, "
+        "and how far they disagree. Has no diabatic basis: use dynamics.electronic: nac-vectors.",
+    )
     tully: Literal["sac", "dac", "ecr"] | None = Field(
         default=None,
         description="Tully's model: simple or dual avoided crossing, extended coupling.",

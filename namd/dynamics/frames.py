@@ -41,6 +41,8 @@ def frame_of(
         "kinetic_energy": kinetic,
         "total_energy": kinetic + active_energy(batch),
     }
+    if batch.energy_deviation.shape[1]:
+        tensors["energy_deviation"] = batch.energy_deviation
     if velocities:
         tensors["velocities"] = batch.velocities
     columns: Columns = {name: value.cpu().numpy() for name, value in tensors.items()}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from namd.config.potential import PotentialConfig, SpinBosonConfig
 from namd.io.library import find_file, find_model
+from namd.potentials.committee import CommitteePotential
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.morse import morse
 from namd.potentials.photoisomerization import photoisomerization
@@ -17,7 +18,7 @@ TULLY_NUMBERS = {"sac": 1, "dac": 2, "ecr": 3}
 
 
 def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Potential:
-    """Load the trained model, or make the analytic one.
+    """Load the trained model or models, or make the analytic one.
 
     Parameters
     ----------
@@ -31,15 +32,18 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
     Raises
     ------
     ModelError
-        If the model cannot be found or used.
+        If a model cannot be found or used, or does not fit the others of its committee.
     ConfigError, DataError
         If the numbers or the file of an analytic model make none.
     """
-    if config.model is None:
+    names = config.committee or ([] if config.model is None else [config.model])
+    if not names:
         return _analytic(config, base=base)
     from namd.potentials.network import load_network_potential  # noqa: PLC0415  (e3nn: seconds)
 
-    return load_network_potential(find_model(config.model, base=base), device=device)
+    folders = [find_model(name, base=base) for name in names]
+    networks = [load_network_potential(folder, device=device) for folder in folders]
+    return networks[0] if config.committee is None else CommitteePotential(tuple(networks))
 
 
 def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:
