@@ -332,3 +332,67 @@ def test_a_time_step_that_is_unstable_is_refused(
     assert hop(config, "--output", str(tmp_path / "run")) == 2
     assert "velocity Verlet is unstable" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+NITROGEN = """
+potential:
+  calculator: {callable: "ase.calculators.emt:EMT", geometry: n2.xyz}
+initial_conditions:
+  {method: wigner, geometry: {file: n2.xyz}, hessian: model, temperature_k: 300, state: 0}
+dynamics: {timestep_fs: 0.5, duration_fs: 5}
+trajectories: 2
+"""
+
+
+def test_a_calculator_of_ase_moves_the_ground_state(tmp_path: Path) -> None:
+    """The example of the help."""
+    (tmp_path / "n2.xyz").write_text("2\n\nN 0 0 0\nN 0 0 1.1\n")
+    (tmp_path / "n2.yaml").write_text(NITROGEN)
+    assert hop(tmp_path / "n2.yaml", "--output", str(tmp_path / "run")) == 0
+    ensemble = read_ensemble(tmp_path / "run")
+    assert ensemble.states.labels == ("S0",)
+    assert (ensemble.final_status == 1).all()
+    assert np.abs(ensemble.positions(-1) - ensemble.positions(0)).max() > 0.01
+    assert np.abs(ensemble.total_energy - ensemble.total_energy[0]).max() < 1e-4
+
+
+ADAPTER = """
+import torch
+from namd.potentials.calculator import CalculatorPotential, StateProperties
+from namd.potentials.protocol import Needs
+from namd.potentials.tully import tully
+
+def make(number):
+    model = tully(number)
+
+    def electronics(positions):
+        x, zero = torch.as_tensor(positions)[None], torch.zeros(1, dtype=torch.int64)
+        s = model.surfaces(x, zero, needs=Needs.COUPLINGS | Needs.FORCES)
+        return StateProperties(
+            energies=s.energies[0].numpy(),
+            gradients=-s.forces[0].numpy(),
+            couplings=s.couplings[0].numpy(),
+        )
+
+    return CalculatorPotential(
+        molecule=model.molecule, states=model.states, electronics=electronics, name="my program"
+    )
+"""
+
+
+def test_an_adapter_of_several_states_makes_the_trajectories_of_the_model_behind_it(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "adapter_of_a_test.py").write_text(ADAPTER)
+    vectors = ("--set", "dynamics.electronic=nac-vectors")
+    program = "potential={calculator: {callable: 'adapter_of_a_test:make', arguments: {number: 1}}}"
+    assert hop(config, "--output", str(tmp_path / "model"), *vectors) == 0
+    assert hop(config, "--output", str(tmp_path / "program"), *vectors, "--set", program) == 0
+    ours, theirs = (read_ensemble(tmp_path / name) for name in ("program", "model"))
+    assert ours.potential["name"] == "my program"
+    assert len(ours.hops) > 0
+    np.testing.assert_array_equal(ours.hops.time, theirs.hops.time)
+    np.testing.assert_allclose(ours.positions(), theirs.positions(), atol=1e-6)
+    # It has no quasi-diabatic basis, and the default propagation says so.
+    assert hop(config, "--output", str(tmp_path / "other"), "--set", program) == 2
+    assert "nac-vectors" in capsys.readouterr().err
