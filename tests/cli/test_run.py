@@ -322,6 +322,8 @@ def test_the_time_step_is_checked_and_the_ensemble_remembers(
     with h5py.File(tmp_path / "run/ensemble.h5") as file:
         assert "steps per period" in file.attrs["timestep_check"]
         assert ("fewer than 15" in file.attrs["timestep_check"]) == (timestep == "2")
+    assert run(["analyze", "conservation", str(tmp_path / "run"), "--full"]) == 0
+    assert "Before the run: time step" in capsys.readouterr().out
 
 
 def test_a_time_step_that_is_unstable_is_refused(
@@ -396,3 +398,49 @@ def test_an_adapter_of_several_states_makes_the_trajectories_of_the_model_behind
     # It has no quasi-diabatic basis, and the default propagation says so.
     assert hop(config, "--output", str(tmp_path / "other"), "--set", program) == 2
     assert "nac-vectors" in capsys.readouterr().err
+
+
+COMMITTEE = """
+potential: {committee: [first, second]}
+initial_conditions: {method: file, path: start.h5, group: null, state: 1}
+dynamics: {timestep_fs: 0.1, max_steps: 4, electronic: nac-vectors}
+guards: {energy_jump_ev: null, energy_drift_ev: null, bond_stretch: null}
+output: {every_steps: 2, checkpoint_s: 0}
+trajectories: 3
+batch_size: 2
+"""
+
+
+def test_a_committee_of_networks_saves_how_far_its_members_disagree(tmp_path: Path) -> None:
+    from namd.config.architecture import PerceptronArchitecture
+    from namd.io.hdf5 import create_hdf5, write_array
+    from namd.molecule import Molecule
+    from namd.nn.model import DiabaticModel, ModelInformation
+    from namd.nn.model_folder import save_model
+    from namd.states import StateSpace
+
+    water = Molecule.from_numbers(np.array([8, 1, 1]))
+    for seed, name in enumerate(("first", "second")):
+        information = ModelInformation(
+            name=name,
+            molecule=water,
+            states=StateSpace.singlets(2),
+            level_of_theory="none",
+            architecture=PerceptronArchitecture(hidden=8, layers=1),
+            diabats=2,
+        )
+        model = DiabaticModel(information, seed=seed)
+        model.scale.fill_(0.01)
+        save_model(model, tmp_path / name)
+    positions = np.array([[0, 0, 0], [1.8, 0, 0], [0, 1.8, 0]]) * np.ones((3, 1, 1))
+    with create_hdf5(tmp_path / "start.h5") as file:
+        write_array(file, "atomic_numbers", water.atomic_numbers, unit="1")
+        write_array(file, "positions", positions, unit="bohr")
+        write_array(file, "velocities", 0 * positions, unit="bohr*hartree/hbar")
+    (tmp_path / "committee.yaml").write_text(COMMITTEE)
+    assert hop(tmp_path / "committee.yaml", "--output", str(tmp_path / "run")) == 0
+    with h5py.File(tmp_path / "run/ensemble.h5") as file:
+        deviation = file["frames/energy_deviation"]
+        assert deviation.shape == (3, 3, 2)
+        assert deviation.attrs["unit"] == "hartree"
+        assert (deviation[()] > 0).all()
