@@ -141,9 +141,10 @@ def _fill_and_march(
         # A stretch ends where the first of its trajectories comes to a frame.
         left = torch.where(behind > 0, behind, (limit - batch.step)[index])
         steps = min(STRETCH, int(left.min()))
+        before_frame = batch.step < frame
         rows, found = _stretch(select(batch, index), potential, options, steps=steps, rules=rules)
         batch = put_rows(batch, index, rows)
-        seen = choose(batch.step <= frame, batch, seen)
+        seen = choose(before_frame, batch, seen)
         hops.append(found)
     return Advanced(batch=batch, frame=seen, hops=join_hops(hops, atoms=batch.positions.shape[1]))
 

@@ -41,6 +41,8 @@ class Checkpoint:
         SHA-256 of each block written so far.
     hops_ahead
         Columns of the hops that belong to later blocks.
+    goes_on
+        Whether a frame is still to come after the last saved one.
     """
 
     batch: TrajectoryBatch
@@ -48,6 +50,7 @@ class Checkpoint:
     hops: int
     digests: tuple[str, ...]
     hops_ahead: Mapping[str, np.ndarray] = field(default_factory=dict)
+    goes_on: bool = True
 
 
 def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
@@ -63,6 +66,7 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         file.attrs["format"] = "namd-checkpoint"
         file.attrs["step"] = checkpoint.step
         file.attrs["hops"] = checkpoint.hops
+        file.attrs["goes_on"] = checkpoint.goes_on
         file["digests"] = np.array(checkpoint.digests, dtype="S64")
         for name, value in tensors(checkpoint.batch).items():
             file[f"batch/{name}"] = value.cpu().numpy()
@@ -136,5 +140,6 @@ def _read(data: bytes, *, where: str, device: torch.device | str) -> Checkpoint:
             step=int(file.attrs["step"]),
             hops=int(file.attrs["hops"]),
             digests=tuple(digest.decode() for digest in file["digests"][()]),
+            goes_on=bool(file.attrs["goes_on"]),
             hops_ahead={name: column[()] for name, column in file.get("hops_ahead", {}).items()},
         )

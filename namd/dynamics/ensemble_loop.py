@@ -173,18 +173,14 @@ class _Recorder:
         if isinstance(begin, Checkpoint):
             self.batch, self.frame, self.step = begin.batch, begin.batch, begin.step
             self.hops, self.digests = begin.hops, begin.digests
+            self.goes_on = begin.goes_on
             if begin.hops_ahead:
                 self.tables.append(dict(begin.hops_ahead))
         else:
             self.batch, self.frame, self.step = begin, begin, 0
-            self.hops, self.digests = 0, ()
+            self.hops, self.digests, self.goes_on = 0, (), _any_active(begin)
             self._save_frame()
         self.counts = _count(self.batch.status)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a trajectory is active, or ended so lately that no saved frame shows it."""
-        return self.counts[Status.ACTIVE] > 0 or self.step < int(self.batch.step.max())
 
     @property
     def is_due(self) -> bool:
@@ -196,6 +192,7 @@ class _Recorder:
         self.hops += int(advanced.hops["accepted"].sum())
         self.tables.append(advanced.hops)
         self.counts = _count(self.batch.status)
+        self.goes_on = _any_active(self.frame)
         self._save_frame()
 
     def progress(self, *, trajectory_steps: int, elapsed: float) -> Progress:
@@ -228,6 +225,7 @@ class _Recorder:
                 hops=self.hops,
                 digests=self.digests,
                 hops_ahead=later,
+                goes_on=self.goes_on,
             )
             save_checkpoint(self.folder, state)
         except OSError as error:
@@ -245,6 +243,11 @@ class _Recorder:
                 velocities=self.loop_options.velocities,
             )
         )
+
+
+def _any_active(frame: TrajectoryBatch) -> bool:
+    """Whether a run goes on after a saved frame; who ended ahead of it is still active there."""
+    return bool((frame.status == Status.ACTIVE).any())
 
 
 def _count(status: Int64[Tensor, " traj"]) -> dict[Status, int]:
