@@ -16,7 +16,8 @@ from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.from_config import RunOptions, run_options
 from namd.io.library import find_model, find_run_config
 from namd.potentials.network import NetworkPotential, load_network_potential
-from namd.sampling.initial_conditions import InitialConditions, make_initial_conditions
+from namd.sampling.conditions import InitialConditions
+from namd.sampling.initial_conditions import make_initial_conditions
 
 RUN = "stilbene-cis"
 

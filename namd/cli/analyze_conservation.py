@@ -53,7 +53,7 @@ def conservation(
     JSON: trajectories, verdicts (verdict: count), limits, spread (per quantity: lower, median,
     upper (5, 50, 95 %), largest; or null), parked (reason: count), per_trajectory (list: id,
     verdict, time_ps, drift_ev_per_ps, fluctuation_ev, jump_ev, deviation_ev), timestep_fs,
-    decoherence.
+    timestep_check (what was said of it before the run), decoherence.
     """
     from namd.analysis.conservation_verdict import Limits, audit
     from namd.io.ensemble import read_ensemble
@@ -91,6 +91,7 @@ def _as_json(ensemble: "Ensemble", found: "Audit") -> Any:
                 for k, verdict in enumerate(found.verdicts)
             ],
             "timestep_fs": ensemble.timestep * FS_PER_ATOMIC_TIME,
+            "timestep_check": ensemble.timestep_check,
             "decoherence": ensemble.decoherence,
         }
     )
@@ -125,6 +126,8 @@ def _show(ensemble: "Ensemble", found: "Audit", *, full: bool) -> None:
         f"Limits: drift {limits.drift_ev_per_ps:g} eV/ps, deviation {limits.deviation_ev:g} eV, "
         f"jump {limits.jump_ev:g} eV"
     )
+    if listed and ensemble.timestep_check:
+        console.result(f"Before the run: {ensemble.timestep_check}")
     console.result(endings_line(ensemble))
     for line in remedy_lines(ensemble):
         console.result(line)

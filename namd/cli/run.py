@@ -52,6 +52,14 @@ def surface_hopping(
       namd run surface-hopping stilbene-smoke --trajectories 4 --seed 7
       namd run surface-hopping tully-1 --set initial_conditions.momentum_au=10
 
+    \b
+    Ground-state dynamics with any calculator of ASE, here EMT (n2.yaml, beside n2.xyz):
+      potential:
+        calculator: {callable: "ase.calculators.emt:EMT", geometry: n2.xyz}
+      initial_conditions:
+        {method: wigner, geometry: {file: n2.xyz}, hessian: model, temperature_k: 300, state: 0}
+      dynamics: {timestep_fs: 0.5, duration_fs: 100}
+
     CONFIG is a YAML file or the name of one in the run library; `namd config schema run`
     documents every key. The run folder holds ensemble.h5 when the run is complete; a run that is
     stopped or killed goes on from its last checkpoint with --resume, with identical results.

@@ -24,6 +24,7 @@ from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
 from namd.dynamics.ensemble_loop import run_ensemble
 from namd.dynamics.from_config import RunOptions, run_options
 from namd.dynamics.stopping import stop_on_signals
+from namd.dynamics.timestep_check import check_timestep
 from namd.errors import ConfigError, ModelError, ResumableStop
 from namd.io.atomic import remove_leftovers, write_text
 from namd.io.ensemble_start import Header, read_start, write_start
@@ -39,6 +40,8 @@ from namd.nn.device import choose_device
 from namd.nn.parallel import use_threads
 from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
+from namd.sampling.conditions import InitialConditions
+from namd.sampling.fastest_vibration import fastest_vibration
 from namd.sampling.initial_conditions import make_initial_conditions
 
 _NAMED = 8
@@ -155,6 +158,7 @@ def _begin(
         check_atoms(config.analysis, len(potential.molecule), where=f"{source}  analysis")
     for line in made.notes:
         console.note(line)
+    checked = _check_timestep(made, potential, config.dynamics.timestep, device=device)
     options = run_options(config, potential.molecule, reference=made.reference, device=device)
     header = Header(
         config=resolved_config(config),
@@ -163,6 +167,7 @@ def _begin(
         potential=potential.describe(),
         decoherence=options.step.decoherence.describe(),
         timestep=config.dynamics.timestep,
+        timestep_check=checked,
         seed=config.seed,
         versions=_versions(),
         hardware=_hardware(device),
@@ -185,6 +190,18 @@ def _begin(
             hint="make room, then start again",
         ) from error
     return header
+
+
+def _check_timestep(
+    made: InitialConditions, potential: Potential, timestep: float, *, device: str
+) -> str:
+    """Measure the time step by the fastest vibration and tell how it compares."""
+    fastest = fastest_vibration(made, potential, device=device)
+    if fastest is None:
+        return ""
+    check = check_timestep(fastest.frequency, vibration=fastest.name, timestep=timestep)
+    (console.warn if check.coarse else console.note)(check.text)
+    return check.text
 
 
 def _state(

@@ -1,6 +1,6 @@
 """The ``potential`` section of a run: one key says which electronic structure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,11 +37,36 @@ class VibronicConfig(Section):
     )
 
 
+class CalculatorConfig(Section):
+    """A potential made by a Python function: an ASE calculator, or an adapter of any program."""
+
+    callable: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="module:function, the module beside the configuration or installed, e.g. "
+        "ase.calculators.emt:EMT. Returns an ASE calculator or ase.Atoms with one (ground-state "
+        "dynamics), or a potential such as namd.potentials.calculator.CalculatorPotential.",
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the function."
+    )
+    geometry: str | None = Field(
+        default=None, description="Geometry file with the atoms, for a bare ASE calculator."
+    )
+
+
 class PotentialConfig(Section):
-    """Electronic structure: a trained model or an analytic one, exactly one key."""
+    """Electronic structure: trained models, a program or an analytic one, exactly one key."""
 
     model: str | None = Field(
         default=None, description="Trained model: a folder, or a name in the zoo."
+    )
+    committee: Annotated[list[str], Field(min_length=2)] | None = Field(
+        default=None,
+        description="Trained models (folders or names in the zoo) of the same data: their mean, "
+        "and how far they disagree. Has no diabatic basis: use dynamics.electronic: nac-vectors.",
+    )
+    calculator: CalculatorConfig | None = Field(
+        default=None, description="ASE calculator, or any program through an adapter."
     )
     tully: Literal["sac", "dac", "ecr"] | None = Field(
         default=None,

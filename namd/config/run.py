@@ -26,7 +26,11 @@ WITHOUT_INFLUENCE = frozenset({"batch_size", "device", "output.checkpoint_s"})
 class DynamicsConfig(Section):
     """Propagation of nuclei and electrons; lengths of time in fs or, for models, atomic units."""
 
-    timestep_fs: Positive | None = Field(default=None, description="Time step dt, fs.")
+    timestep_fs: Positive | None = Field(
+        default=None,
+        description="Time step dt, fs; at least 15 to 20 of them per period of the "
+        "fastest vibration, which is checked where it is known.",
+    )
     timestep_au: Positive | None = Field(
         default=None, description="Time step dt, atomic units of time; instead of timestep_fs."
     )

@@ -1,47 +1,52 @@
-"""Advance an ensemble by some steps, in dense batches of its active trajectories.
+"""Advance an ensemble by some steps, in dense batches that are kept full.
 
-Finished and parked trajectories cost nothing: only active rows are taken out, stepped in chunks of
-the batch size and put back. Rows do not look at each other, so the result does not depend on how
-they are cut. Nothing is read back by the host until the steps are made.
+Only active trajectories are stepped: finished and parked ones cost nothing. Before every stretch of
+a few steps the batch is filled anew with those that are furthest behind. A trajectory that has
+ended thus gives its place to one that waits, and where fewer than a batch are behind, others go
+ahead, so that no place is empty as long as enough trajectories live. Nobody is ever further ahead
+than one stretch, so a frame is complete as soon as the last trajectory reaches it.
+
+Rows do not look at each other and time is each trajectory's own step counter: who shares a batch
+with whom has no influence on any number. Nothing is read back by the host within a stretch.
 """
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from namd.dynamics.batch import TrajectoryBatch, merge, put_rows, select
+from namd.dynamics.batch import TrajectoryBatch, choose, put_rows, select
 from namd.dynamics.finish import FinishRules
-from namd.dynamics.hop import HopRecord
+from namd.dynamics.hop_table import Columns, Moment, hop_table, join_hops
 from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
 from namd.dynamics.step import step
 from namd.potentials.protocol import Potential
 
-_STEPS_HELD = 50
-"""Steps whose hop records and positions are held at once."""
-
-_HOP_COLUMNS = (
-    "step",
-    "positions",
-    "from_state",
-    "to_state",
-    "accepted",
-    "gap",
-    "kinetic_energy",
-)
-
-Columns = dict[str, np.ndarray]
+STRETCH = 20
+"""Largest number of steps between two fillings of the batch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moment:
-    """What may be needed of a step once it is known who hopped."""
+@dataclass(frozen=True, kw_only=True)
+class Advanced:
+    """An ensemble some steps later.
 
-    hops: HopRecord
-    trajectory_id: Tensor
+    Parameters
+    ----------
+    batch
+        As it stands: trajectories may be ahead of the frame by up to one stretch.
+    frame
+        As it stood at the frame, everybody at the same time; a trajectory that ended earlier shows
+        its last values.
+    hops
+        Tried on the way, in the order of step and trajectory; those of trajectories that are ahead
+        may lie behind the frame.
+    """
+
+    batch: TrajectoryBatch
+    frame: TrajectoryBatch
+    hops: Columns
 
 
 def advance(
@@ -61,7 +66,7 @@ def advance(
         The whole ensemble.
     potential, options
         As for :func:`namd.dynamics.step.step`. A bucket for hopping trajectories that proves too
-        small is doubled and the chunk done again.
+        small is doubled and the stretch done again.
     steps
         How many; a trajectory that finishes on the way stops there.
     rules
@@ -73,31 +78,78 @@ def advance(
     -------
     The ensemble afterwards, and the hops tried, as columns sorted by step and trajectory.
     """
-    hops: list[Columns] = []
-    while steps > 0:
-        now = min(steps, _STEPS_HELD)
-        active = (batch.status == Status.ACTIVE).nonzero().squeeze(1)
-        if not len(active):
+    goal = batch.step + steps
+    made = _fill_and_march(
+        batch, potential, options, frame=goal, limit=goal, rules=rules, batch_size=batch_size
+    )
+    return made.batch, made.hops
+
+
+def advance_to_frame(
+    batch: TrajectoryBatch,
+    potential: Potential,
+    options: StepOptions,
+    *,
+    frame: int,
+    next_frame: int,
+    rules: FinishRules,
+    batch_size: int,
+) -> Advanced:
+    """Advance until every active trajectory has made at least ``frame`` steps.
+
+    Parameters
+    ----------
+    batch
+        The whole ensemble, nobody beyond ``frame``.
+    potential, options, rules, batch_size
+        As for :func:`advance`.
+    frame, next_frame
+        Steps at which a frame is saved; those that reach the first may go on, to the second at
+        most, where there is place in the batch.
+    """
+    return _fill_and_march(
+        batch,
+        potential,
+        options,
+        frame=torch.full_like(batch.step, frame),
+        limit=torch.full_like(batch.step, next_frame),
+        rules=rules,
+        batch_size=batch_size,
+    )
+
+
+def _fill_and_march(
+    batch: TrajectoryBatch,
+    potential: Potential,
+    options: StepOptions,
+    *,
+    frame: Int64[Tensor, " traj"],
+    limit: Int64[Tensor, " traj"],
+    rules: FinishRules,
+    batch_size: int,
+) -> Advanced:
+    """Step those furthest from their frame until nobody is before it."""
+    seen, hops = batch, []
+    while True:
+        active = batch.status == Status.ACTIVE
+        if not bool((active & (batch.step < frame)).any()):
             break
-        pieces = []
-        for index in torch.split(active, batch_size):
-            piece, found = _chunk(select(batch, index), potential, options, steps=now, rules=rules)
-            pieces.append(piece)
-            hops.append(found)
-        batch = put_rows(batch, active, merge(*pieces))
-        steps -= now
-    return batch, join_hops(hops, atoms=batch.positions.shape[1])
+        index = (active & (batch.step < limit)).nonzero().squeeze(1)
+        behind = (frame - batch.step)[index]
+        places = torch.sort(behind, descending=True, stable=True).indices[:batch_size]
+        index, behind = index[places], behind[places]
+        # A stretch ends where the first of its trajectories comes to a frame.
+        left = torch.where(behind > 0, behind, (limit - batch.step)[index])
+        steps = min(STRETCH, int(left.min()))
+        before_frame = batch.step < frame
+        rows, found = _stretch(select(batch, index), potential, options, steps=steps, rules=rules)
+        batch = put_rows(batch, index, rows)
+        seen = choose(before_frame, batch, seen)
+        hops.append(found)
+    return Advanced(batch=batch, frame=seen, hops=join_hops(hops, atoms=batch.positions.shape[1]))
 
 
-def join_hops(tables: list[Columns], *, atoms: int) -> Columns:
-    """One table of hops in the order of step, then trajectory."""
-    tables = [_no_hops(atoms), *tables]
-    joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    order = np.lexsort((joined["trajectory"], joined["step"]))
-    return {name: column[order] for name, column in joined.items()}
-
-
-def _chunk(
+def _stretch(
     rows: TrajectoryBatch,
     potential: Potential,
     options: StepOptions,
@@ -105,11 +157,11 @@ def _chunk(
     steps: int,
     rules: FinishRules,
 ) -> tuple[TrajectoryBatch, Columns]:
-    """Advance a dense chunk; with a larger bucket if the first was too small."""
+    """Advance a dense batch; with a larger bucket if the first was too small."""
     while True:
         after, moments, overflow = _march(rows, potential, options, steps=steps, rules=rules)
         if options.hop_capacity is None or not bool(overflow):
-            return after, _collect(moments, timestep=options.timestep)
+            return after, hop_table(moments, timestep=options.timestep)
         options = replace(options, hop_capacity=min(2 * options.hop_capacity, len(rows)))
 
 
@@ -120,46 +172,12 @@ def _march(
     *,
     steps: int,
     rules: FinishRules,
-) -> tuple[TrajectoryBatch, list[_Moment], Tensor]:
+) -> tuple[TrajectoryBatch, list[Moment], Tensor]:
     overflow = torch.zeros((), dtype=torch.bool, device=rows.positions.device)
     moments = []
     for _ in range(steps):
         result = step(rows, potential, options)
         rows = rules.apply(result.batch)
         overflow = overflow | result.overflow
-        moments.append(_Moment(hops=result.hops, trajectory_id=rows.trajectory_id))
+        moments.append(Moment(hops=result.hops, trajectory_id=rows.trajectory_id))
     return rows, moments, overflow
-
-
-def _collect(moments: list[_Moment], *, timestep: float) -> Columns:
-    """Columns of the hops tried, from the records of a stretch of steps."""
-    attempted = torch.stack([moment.hops.attempted for moment in moments])
-    where = attempted.nonzero().cpu()
-    tables = [
-        _hops_of(moments[k], where[where[:, 0] == k, 1], timestep=timestep)
-        for k in sorted(set(where[:, 0].tolist()))
-    ]
-    return join_hops(tables, atoms=moments[0].hops.positions.shape[1])
-
-
-def _hops_of(moment: _Moment, index: Int64[Tensor, " hop"], *, timestep: float) -> Columns:
-    index = index.to(moment.trajectory_id.device)
-
-    def take(values: Tensor) -> np.ndarray:
-        return values.index_select(0, index).cpu().numpy()
-
-    columns = {"trajectory": take(moment.trajectory_id)}
-    for name in _HOP_COLUMNS:
-        columns[name] = take(getattr(moment.hops, name))
-    return columns | {"time": columns["step"] * timestep}
-
-
-def _no_hops(atoms: int) -> Columns:
-    whole = ("trajectory", "step", "from_state", "to_state")
-    real = ("time", "gap", "kinetic_energy")
-    return {
-        **{name: np.zeros(0, dtype=np.int64) for name in whole},
-        **{name: np.zeros(0) for name in real},
-        "accepted": np.zeros(0, dtype=np.bool_),
-        "positions": np.zeros((0, atoms, 3)),
-    }

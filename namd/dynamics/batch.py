@@ -33,11 +33,11 @@ class TrajectoryBatch:
         c_k of the adiabatic states, in the gauge of ``eigenvectors``.
     active_state
         State a whose force moves the nuclei, 0-based.
-    energies, force, eigenvectors, diabatic_hamiltonian, couplings, forces
+    energies, force, eigenvectors, diabatic_hamiltonian, couplings, forces, energy_deviation
         Surfaces at ``positions`` (:class:`namd.potentials.protocol.Surfaces`); ``force`` belongs to
         ``active_state``, after a hop to the new one. The signs of the states continue those of the
         step before (:mod:`namd.dynamics.gauge`). No diabats without a basis, no pairs and no states
-        where couplings or all forces are not needed.
+        where couplings or all forces are not needed, or no deviation is known.
     trajectory_id
         Identity of the trajectory in the ensemble; together with the seed and ``step`` it fixes
         every random number.
@@ -63,6 +63,7 @@ class TrajectoryBatch:
     diabatic_hamiltonian: Float64[Tensor, "traj diabat diabat"]
     couplings: Float64[Tensor, "traj pair atom 3"]
     forces: Float64[Tensor, "traj known_force atom 3"]
+    energy_deviation: Float64[Tensor, "traj known_deviation"]
     trajectory_id: Int64[Tensor, " traj"]
     step: Int64[Tensor, " traj"]
     status: Int64[Tensor, " traj"]
@@ -166,6 +167,7 @@ class SurfaceFields(TypedDict):
     diabatic_hamiltonian: Tensor
     couplings: Tensor
     forces: Tensor
+    energy_deviation: Tensor
 
 
 def surface_fields(surfaces: Surfaces) -> SurfaceFields:
@@ -183,6 +185,7 @@ def surface_fields(surfaces: Surfaces) -> SurfaceFields:
         "diabatic_hamiltonian": given(surfaces.diabatic_hamiltonian, 0, 0),
         "couplings": given(surfaces.couplings, 0, *force.shape[1:]),
         "forces": given(surfaces.forces, 0, *force.shape[1:]),
+        "energy_deviation": given(surfaces.energy_deviation, 0),
     }
 
 
@@ -318,7 +321,8 @@ def _refuse_unserved(surfaces: Surfaces, needs: Needs, potential: Potential) -> 
             raise ConfigError(
                 f"a method of this run needs {words}, which the potential does not have",
                 where=potential.describe()["name"],
-                hint="choose another method of electronic propagation, hopping or rescaling",
+                hint="choose another method of electronic propagation (without a basis for example "
+                "nac-vectors), hopping or rescaling",
             )
 
 

@@ -7,7 +7,8 @@ state and blocks that fit each other, or says why it cannot.
 
 import hashlib
 import io
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 import h5py
 import numpy as np
@@ -31,19 +32,25 @@ class Checkpoint:
     Parameters
     ----------
     batch
-        All trajectories.
+        All trajectories; some may be ahead of the last saved frame.
     step
-        Steps the run has made.
+        Steps of the last saved frame.
     hops
         Accepted hops so far.
     digests
         SHA-256 of each block written so far.
+    hops_ahead
+        Columns of the hops that belong to later blocks.
+    goes_on
+        Whether a frame is still to come after the last saved one.
     """
 
     batch: TrajectoryBatch
     step: int
     hops: int
     digests: tuple[str, ...]
+    hops_ahead: Mapping[str, np.ndarray] = field(default_factory=dict)
+    goes_on: bool = True
 
 
 def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
@@ -59,9 +66,12 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
         file.attrs["format"] = "namd-checkpoint"
         file.attrs["step"] = checkpoint.step
         file.attrs["hops"] = checkpoint.hops
+        file.attrs["goes_on"] = checkpoint.goes_on
         file["digests"] = np.array(checkpoint.digests, dtype="S64")
         for name, value in tensors(checkpoint.batch).items():
             file[f"batch/{name}"] = value.cpu().numpy()
+        for name, column in checkpoint.hops_ahead.items():
+            file[f"hops_ahead/{name}"] = column
 
     image = hdf5_image(fill)
     number = len(checkpoint.digests) - 1
@@ -114,7 +124,7 @@ def _read(data: bytes, *, where: str, device: torch.device | str) -> Checkpoint:
         raise DataError("the checkpoint was altered or cut short", where=where)
     with h5py.File(io.BytesIO(image), "r") as file:
         stored = set(file["batch"]) - {"memory"}
-        expected = {field.name for field in fields(TrajectoryBatch)} - {"memory"}
+        expected = {entry.name for entry in fields(TrajectoryBatch)} - {"memory"}
         if stored != expected:
             raise DataError(
                 f"the checkpoint was written by another version of namd: "
@@ -130,4 +140,6 @@ def _read(data: bytes, *, where: str, device: torch.device | str) -> Checkpoint:
             step=int(file.attrs["step"]),
             hops=int(file.attrs["hops"]),
             digests=tuple(digest.decode() for digest in file["digests"][()]),
+            goes_on=bool(file.attrs["goes_on"]),
+            hops_ahead={name: column[()] for name, column in file.get("hops_ahead", {}).items()},
         )

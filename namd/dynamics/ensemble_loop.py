@@ -1,8 +1,10 @@
 """The loop around the step: saved frames, blocks on the disk, checkpoints, progress, a clean stop.
 
 All trajectories advance together from frame to frame, so that a run looked at half-way shows every
-one of them up to the same time. Frames and hops gather in memory; every few seconds they become one
-block on the disk, followed by a checkpoint. How long a block is has no influence on any number.
+one of them up to the same time; those that go ahead to keep the batch full
+(:mod:`namd.dynamics.advance`) are seen as they were at the frame. Frames and hops gather in memory;
+every few seconds they become one block on the disk, followed by a checkpoint. How long a block is
+has no influence on any number.
 """
 
 import errno
@@ -14,11 +16,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from namd.dynamics.advance import Columns, advance, join_hops
+from namd.dynamics.advance import Advanced, advance_to_frame
 from namd.dynamics.batch import TrajectoryBatch
 from namd.dynamics.checkpoint import Checkpoint, save_checkpoint
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.frames import final_of, frame_of, stack_frames
+from namd.dynamics.hop_table import Columns, join_hops, split_hops
 from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
 from namd.dynamics.stopping import StopRequest
@@ -61,7 +64,7 @@ class Progress:
     Parameters
     ----------
     step, steps
-        Steps made, and those of the longest trajectory.
+        Steps that every active trajectory has made, and those of the longest one.
     active, finished, parked
         Trajectories by status.
     hops
@@ -117,24 +120,25 @@ def run_ensemble(
     request = StopRequest() if stop is None else stop
     run = _Recorder(folder, begin, step_options, loop_options)
     rules, started, made = loop_options.rules, time.monotonic(), 0
-    while run.active and not request:
-        now = min(loop_options.frame_steps, rules.max_steps - run.step)
+    while run.goes_on and not request:
+        frame = min(run.step + loop_options.frame_steps, rules.max_steps)
         before = int(run.batch.step.sum())
-        batch, hops = advance(
+        advanced = advance_to_frame(
             run.batch,
             potential,
             step_options,
-            steps=now,
+            frame=frame,
+            next_frame=frame + loop_options.frame_steps,
             rules=rules,
             batch_size=loop_options.batch_size,
         )
-        made += int(batch.step.sum()) - before
-        run.take(batch, hops, steps=now)
+        made += int(advanced.batch.step.sum()) - before
+        run.take(advanced, step=frame)
         report(run.progress(trajectory_steps=made, elapsed=time.monotonic() - started))
-        if not run.active or request or run.is_due:
+        if not run.goes_on or request or run.is_due:
             run.write_block()
     run.write_block()
-    if run.active:
+    if run.goes_on:
         raise request.error(
             f"stopped after step {run.step} of {rules.max_steps}; everything up to there is saved",
             where=str(folder.path),
@@ -167,27 +171,28 @@ class _Recorder:
         self.tables: list[Columns] = []
         self.last_write = time.monotonic()
         if isinstance(begin, Checkpoint):
-            self.batch, self.step = begin.batch, begin.step
+            self.batch, self.frame, self.step = begin.batch, begin.batch, begin.step
             self.hops, self.digests = begin.hops, begin.digests
+            self.goes_on = begin.goes_on
+            if begin.hops_ahead:
+                self.tables.append(dict(begin.hops_ahead))
         else:
-            self.batch, self.step, self.hops, self.digests = begin, 0, 0, ()
+            self.batch, self.frame, self.step = begin, begin, 0
+            self.hops, self.digests, self.goes_on = 0, (), _any_active(begin)
             self._save_frame()
         self.counts = _count(self.batch.status)
-
-    @property
-    def active(self) -> int:
-        return self.counts[Status.ACTIVE]
 
     @property
     def is_due(self) -> bool:
         return time.monotonic() - self.last_write >= self.loop_options.checkpoint_s
 
-    def take(self, batch: TrajectoryBatch, hops: Columns, *, steps: int) -> None:
-        """Keep the ensemble after some steps, with the hops made on the way."""
-        self.batch, self.step = batch, self.step + steps
-        self.hops += int(hops["accepted"].sum())
-        self.tables.append(hops)
-        self.counts = _count(batch.status)
+    def take(self, advanced: Advanced, *, step: int) -> None:
+        """Keep the ensemble as it stands and its frame at ``step``, with the hops on the way."""
+        self.batch, self.frame, self.step = advanced.batch, advanced.frame, step
+        self.hops += int(advanced.hops["accepted"].sum())
+        self.tables.append(advanced.hops)
+        self.counts = _count(self.batch.status)
+        self.goes_on = _any_active(self.frame)
         self._save_frame()
 
     def progress(self, *, trajectory_steps: int, elapsed: float) -> Progress:
@@ -195,7 +200,7 @@ class _Recorder:
         return Progress(
             step=self.step,
             steps=self.loop_options.rules.max_steps,
-            active=self.active,
+            active=self.counts[Status.ACTIVE],
             finished=self.counts[Status.FINISHED],
             parked=self.counts[Status.PARKED],
             hops=self.hops,
@@ -207,32 +212,42 @@ class _Recorder:
         """Put what is new on the disk: the block first, then the checkpoint that vouches for it."""
         if not self.frames:
             return
-        block = Block(
-            frames=stack_frames(self.frames),
-            hops=join_hops(self.tables, atoms=self.batch.positions.shape[1]),
-            final=final_of(self.batch),
-        )
+        hops = join_hops(self.tables, atoms=self.batch.positions.shape[1])
+        # Who is behind may still hop at this step: the table stays in the order of time.
+        hops, later = split_hops(hops, step=self.step) if self.goes_on else (hops, {})
+        block = Block(frames=stack_frames(self.frames), hops=hops, final=final_of(self.frame))
         try:
             digest = write_part(self.folder, len(self.digests), block)
             self.digests = (*self.digests, digest)
             state = Checkpoint(
-                batch=self.batch, step=self.step, hops=self.hops, digests=self.digests
+                batch=self.batch,
+                step=self.step,
+                hops=self.hops,
+                digests=self.digests,
+                hops_ahead=later,
+                goes_on=self.goes_on,
             )
             save_checkpoint(self.folder, state)
         except OSError as error:
             raise _no_room(self.folder, error) from error
-        self.frames, self.tables, self.last_write = [], [], time.monotonic()
+        self.frames, self.tables = [], [later] if later else []
+        self.last_write = time.monotonic()
 
     def _save_frame(self) -> None:
         self.frames.append(
             frame_of(
-                self.batch,
+                self.frame,
                 step=self.step,
                 timestep=self.step_options.timestep,
                 masses=self.step_options.masses,
                 velocities=self.loop_options.velocities,
             )
         )
+
+
+def _any_active(frame: TrajectoryBatch) -> bool:
+    """Whether a run goes on after a saved frame; who ended ahead of it is still active there."""
+    return bool((frame.status == Status.ACTIVE).any())
 
 
 def _count(status: Int64[Tensor, " traj"]) -> dict[Status, int]:

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
-from namd.dynamics.advance import Columns
 from namd.dynamics.batch import TrajectoryBatch, active_energy, kinetic_energy
+from namd.dynamics.hop_table import Columns
 
 
 def frame_of(
@@ -41,6 +41,8 @@ def frame_of(
         "kinetic_energy": kinetic,
         "total_energy": kinetic + active_energy(batch),
     }
+    if batch.energy_deviation.shape[1]:
+        tensors["energy_deviation"] = batch.energy_deviation
     if velocities:
         tensors["velocities"] = batch.velocities
     columns: Columns = {name: value.cpu().numpy() for name, value in tensors.items()}

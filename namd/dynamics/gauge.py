@@ -11,13 +11,13 @@ never one pair or one component alone. With s_0 = +1 for k states there are 2^(k
 """
 
 from dataclasses import replace
-from itertools import product
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from namd.dynamics.batch import TrajectoryBatch
+from namd.potentials.signs import signs_of_couplings, turn_couplings
 
 
 def continue_signs(before: TrajectoryBatch, after: TrajectoryBatch) -> TrajectoryBatch:
@@ -35,10 +35,9 @@ def continue_signs(before: TrajectoryBatch, after: TrajectoryBatch) -> Trajector
         signs = signs_of_couplings(before.couplings, after.couplings, states=states)
     else:
         return after
-    first, second = torch.triu_indices(states, states, offset=1, device=signs.device)
     couplings = after.couplings
     if couplings.shape[1]:
-        couplings = couplings * (signs[:, first] * signs[:, second])[:, :, None, None]
+        couplings = turn_couplings(couplings, signs)
     return replace(after, eigenvectors=after.eigenvectors * signs[:, None, :], couplings=couplings)
 
 
@@ -47,30 +46,3 @@ def signs_of_overlap(
 ) -> Float64[Tensor, "traj state"]:
     """Sign of each state from its overlap with the same state a step earlier; +1 for zero."""
     return torch.where(diagonal < 0, -1.0, 1.0).to(diagonal)
-
-
-def signs_of_couplings(
-    reference: Float64[Tensor, "traj pair atom 3"],
-    couplings: Float64[Tensor, "traj pair atom 3"],
-    *,
-    states: int,
-) -> Float64[Tensor, "traj state"]:
-    """Signs of all states that together bring the couplings nearest to a reference.
-
-    Parameters
-    ----------
-    reference, couplings
-        h_ij before and after, pairs in the order 01, 02, 12, ….
-    states
-        How many; 2^(states − 1) choices are compared. Of equal ones the first is taken, which is
-        no change for vanishing couplings.
-    """
-    choices = torch.tensor(
-        [(1.0, *rest) for rest in product((1.0, -1.0), repeat=states - 1)],
-        dtype=couplings.dtype,
-        device=couplings.device,
-    )
-    first, second = torch.triu_indices(states, states, offset=1, device=couplings.device)
-    similarity = (reference * couplings).flatten(2).sum(2)
-    score = (similarity[:, None, :] * (choices[:, first] * choices[:, second])).sum(2)
-    return choices[score.argmax(1)]

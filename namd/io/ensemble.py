@@ -146,6 +146,8 @@ class Ensemble:
         All hops, attempted and accepted.
     trajectory_id
         Number of each trajectory in the run.
+    timestep_check
+        What the fastest vibration said about the time step before the run; empty if nothing.
     """
 
     path: Path
@@ -166,6 +168,7 @@ class Ensemble:
     final_step: Int[np.ndarray, " traj"]
     hops: Hops
     trajectory_id: Int[np.ndarray, " traj"]
+    timestep_check: str = ""
 
     @property
     def n_trajectories(self) -> int:
@@ -283,6 +286,7 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
         final_step=ends["step"],
         hops=_read_hops(_group(file, "hops"), identity, len(states), path),
         trajectory_id=identity,
+        timestep_check=str(file.attrs.get("timestep_check", "")),
     )
 
 

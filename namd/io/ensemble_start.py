@@ -51,6 +51,8 @@ class Header:
         ``excitation`` (counts).
     candidate
         Number of the sampled geometry each trajectory was chosen from, by absorption.
+    timestep_check
+        What the fastest vibration says about the time step, in words; empty if none is known.
     """
 
     config: dict[str, Any]
@@ -69,6 +71,7 @@ class Header:
     reference: Float[np.ndarray, "atom 3"] | None = None
     initial_conditions: dict[str, Any] = field(default_factory=dict)
     candidate: Int[np.ndarray, " traj"] | None = None
+    timestep_check: str = ""
 
 
 def write_start(folder: RunFolder, header: Header) -> None:
@@ -86,6 +89,7 @@ def write_start(folder: RunFolder, header: Header) -> None:
         file.attrs["states"] = " ".join(header.states.labels)
         file.attrs["seed"] = str(header.seed)
         file.attrs["timestep"] = header.timestep
+        file.attrs["timestep_check"] = header.timestep_check
         file.attrs["decoherence"] = header.decoherence
         for name in ("config", "potential", "versions", "hardware", "initial_conditions"):
             file.attrs[name] = json.dumps(getattr(header, name), ensure_ascii=False)
@@ -128,6 +132,7 @@ def read_start(folder: RunFolder) -> Header:
             states=StateSpace(tuple(read_attribute(file, "states").split())),
             potential=_json(file, "potential"),
             decoherence=read_attribute(file, "decoherence"),
+            timestep_check=str(file.attrs.get("timestep_check", "")),
             timestep=float(read_attribute(file, "timestep")),
             seed=int(read_attribute(file, "seed")),
             versions=_json(file, "versions"),

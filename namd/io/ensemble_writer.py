@@ -23,6 +23,7 @@ FRAME_DTYPES: dict[str, str] = {
     "positions": "float32",
     "velocities": "float32",
     "energies": "float64",
+    "energy_deviation": "float32",
     "amplitudes": "complex64",
     "active_state": "int8",
     "status": "int8",
@@ -89,6 +90,6 @@ def write_part(folder: RunFolder, number: int, block: Block) -> str:
 
 def unit_of(name: str) -> str:
     """Tell the unit of a column of frames, hops or final; counters and flags have none."""
-    if name == "gap":
+    if name in ("gap", "energy_deviation"):
         return PROPERTIES["energies"].unit
     return PROPERTIES[name].unit if name in PROPERTIES else "1"

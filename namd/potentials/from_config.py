@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from namd.config.potential import PotentialConfig, SpinBosonConfig
+from namd.config.potential import CalculatorConfig, PotentialConfig, SpinBosonConfig
 from namd.io.library import find_file, find_model
+from namd.potentials.committee import CommitteePotential
 from namd.potentials.diabatic import DiabaticPotential
+from namd.potentials.from_callable import potential_from_callable
 from namd.potentials.morse import morse
 from namd.potentials.photoisomerization import photoisomerization
 from namd.potentials.protocol import Potential
@@ -17,29 +19,42 @@ TULLY_NUMBERS = {"sac": 1, "dac": 2, "ecr": 3}
 
 
 def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Potential:
-    """Load the trained model, or make the analytic one.
+    """Load the trained model or models, call the program, or make the analytic model.
 
     Parameters
     ----------
     config
         Which one.
     base
-        Folder that the path of a model is relative to.
+        Folder that names of files and modules are relative to.
     device
         As given by :func:`namd.nn.device.choose_device`.
 
     Raises
     ------
     ModelError
-        If the model cannot be found or used.
+        If a model cannot be found or used, or does not fit the others of its committee.
     ConfigError, DataError
-        If the numbers or the file of an analytic model make none.
+        If the numbers or the file of an analytic model make none, or the function of a program
+        cannot be called.
     """
-    if config.model is None:
+    if config.calculator is not None:
+        return _program(config.calculator, base=base)
+    names = config.committee or ([] if config.model is None else [config.model])
+    if not names:
         return _analytic(config, base=base)
     from namd.potentials.network import load_network_potential  # noqa: PLC0415  (e3nn: seconds)
 
-    return load_network_potential(find_model(config.model, base=base), device=device)
+    folders = [find_model(name, base=base) for name in names]
+    networks = [load_network_potential(folder, device=device) for folder in folders]
+    return networks[0] if config.committee is None else CommitteePotential(tuple(networks))
+
+
+def _program(config: CalculatorConfig, *, base: Path) -> Potential:
+    geometry = None if config.geometry is None else find_file(config.geometry, base=base)
+    return potential_from_callable(
+        config.callable, arguments=config.arguments, geometry=geometry, base=base
+    )
 
 
 def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:

@@ -57,6 +57,9 @@ class Surfaces:
         asked for.
     forces
         −∇E_i of all states, Hartree/Bohr. ``None`` unless asked for.
+    energy_deviation
+        The potential's own estimate of the error of ``energies``, Hartree; ``None`` where it has
+        none.
     """
 
     energies: Float[Tensor, "traj state"]
@@ -65,6 +68,7 @@ class Surfaces:
     diabatic_hamiltonian: Float[Tensor, "traj diabat diabat"] | None = None
     couplings: Float[Tensor, "traj pair atom 3"] | None = None
     forces: Float[Tensor, "traj state atom 3"] | None = None
+    energy_deviation: Float[Tensor, "traj state"] | None = None
 
 
 @runtime_checkable

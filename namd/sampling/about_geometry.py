@@ -73,6 +73,7 @@ def from_wigner(
         active_state=same_state(config.state, len(identity)),
         reference=minimum.positions,
         notes=made.notes,
+        modes=made.modes,
     )
 
 
@@ -164,6 +165,7 @@ def from_boltzmann(
     masses = potential.molecule.masses
     positions = np.repeat(geometry.positions[None], len(identity), axis=0)
     notes = [f"Maxwell–Boltzmann momenta at {config.temperature_k:g} K"]
+    modes = None
     if harmonic:
         low = _low_modes(config)
         modes = modes_of(geometry, potential.molecule, where=where)
@@ -203,4 +205,5 @@ def from_boltzmann(
         active_state=same_state(config.state, len(identity)),
         reference=geometry.positions,
         notes=tuple(notes),
+        modes=modes,
     )

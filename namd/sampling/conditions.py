@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from namd.sampling.normal_modes import NormalModes
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class InitialConditions:
@@ -25,6 +27,8 @@ class InitialConditions:
         Number of the sampled geometry of each trajectory, where they were chosen by absorption.
     excitation
         Counts of that choice.
+    modes
+        The vibrations they were drawn from, if they were.
     """
 
     positions: Float[np.ndarray, "traj atom 3"]
@@ -34,6 +38,7 @@ class InitialConditions:
     notes: tuple[str, ...] = ()
     candidate: Int[np.ndarray, " traj"] | None = None
     excitation: dict[str, Any] | None = None
+    modes: NormalModes | None = None
 
     def record(self) -> dict[str, Any]:
         """How they were made, for the file of a run: ``notes`` and ``excitation``."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import ase.io
 import h5py
 import numpy as np
 from ase.data import atomic_numbers as number_of
@@ -14,6 +13,7 @@ from jaxtyping import Float, Int
 from namd.data.checks import BOND_RATIO
 from namd.data.distances import nearest_neighbours
 from namd.errors import DataError, ModelError
+from namd.io.geometry_file import read_atoms
 from namd.io.hdf5 import open_hdf5, read_array
 from namd.io.hessian_files import (
     GAUSSIAN_SUFFIXES,
@@ -112,24 +112,6 @@ def _read_hessian(path: Path) -> Float[np.ndarray, "coordinate coordinate"]:
         with open_hdf5(path) as file:
             return read_array(file, "hessian", unit="hartree/bohr^2")
     return read_hessian_matrix(path)
-
-
-def read_atoms(path: Path, *, index: str) -> list[ase.Atoms]:
-    """Frames of a geometry file in any format that ASE knows.
-
-    Raises
-    ------
-    DataError
-        If ASE cannot make sense of the file.
-    """
-    try:
-        return list(ase.io.iread(path, index=index))
-    except Exception as error:  # each of ASE's readers fails in its own way
-        raise DataError(
-            f"ASE cannot read a geometry from it: {error or type(error).__name__}",
-            where=str(path),
-            hint="is it a geometry file, and does its name end in the format (.xyz, .gen, …)?",
-        ) from error
 
 
 def open_group(file: h5py.File, name: str | None) -> h5py.Group:

@@ -9,8 +9,9 @@ from ase import units as ase_units
 from jaxtyping import Float, Int
 
 from namd.errors import DataError
+from namd.io.geometry_file import read_atoms
 from namd.io.hdf5 import open_hdf5, read_array
-from namd.sampling.geometry import HDF5_SUFFIXES, open_group, read_atoms
+from namd.sampling.geometry import HDF5_SUFFIXES, open_group
 from namd.schema import PROPERTIES
 from namd.units import ANGSTROM_PER_BOHR, FS_PER_ATOMIC_TIME
 

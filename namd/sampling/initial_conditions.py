@@ -141,6 +141,7 @@ def _oscillators(
         velocities=velocities,
         active_state=same_state(config.state, len(identity)),
         notes=(f"{about}, {lowest:.0f} to {highest:.0f} cm⁻¹",),
+        modes=modes,
     )
 
 

@@ -64,16 +64,20 @@ def relax(
 
 
 def model_hessian(
-    potential: Potential, positions: Float[np.ndarray, "atom 3"], *, device: str = "cpu"
+    potential: Potential,
+    positions: Float[np.ndarray, "atom 3"],
+    *,
+    state: int = 0,
+    device: str = "cpu",
 ) -> Float[np.ndarray, "coordinate coordinate"]:
-    """Hessian of S0 at ``positions`` by central differences of forces, symmetrised."""
+    """Hessian of a state (S0) at ``positions`` by central differences of forces, symmetrised."""
     size = positions.size
     steps = DISPLACEMENT * np.concatenate((np.eye(size), -np.eye(size)))
     displaced = (positions.ravel() + steps).reshape(2 * size, *positions.shape)
     forces = [
         potential.force(
             torch.as_tensor(chunk, dtype=torch.float64, device=device),
-            torch.zeros(len(chunk), dtype=torch.int64, device=device),
+            torch.full((len(chunk),), state, dtype=torch.int64, device=device),
         )
         .cpu()
         .numpy()

@@ -27,11 +27,14 @@ class VibratingMolecule:
         Bohr, Bohr per atomic unit of time.
     notes
         Which modes there are, and what was done to which; one line each.
+    modes
+        The normal modes.
     """
 
     positions: Float[np.ndarray, "traj atom 3"]
     velocities: Float[np.ndarray, "traj atom 3"]
     notes: tuple[str, ...]
+    modes: NormalModes
 
 
 def modes_of(minimum: Geometry, molecule: Molecule, *, where: str) -> NormalModes:
@@ -113,6 +116,7 @@ def wigner_points(
         positions=positions,
         velocities=velocities,
         notes=(about, *treated_modes(modes, low_modes)),
+        modes=modes,
     )
 
 

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
+from ase.calculators.lj import LennardJones
 
 from namd.config.architecture import FusionArchitecture
 from namd.dynamics.batch import start
 from namd.errors import DataError
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
+from namd.potentials.calculator import CalculatorPotential, StateProperties, ase_potential
+from namd.potentials.committee import CommitteePotential
 from namd.potentials.morse import morse
 from namd.potentials.network import NetworkPotential
 from namd.potentials.photoisomerization import photoisomerization
@@ -41,7 +45,7 @@ def vibronic(*, states, diabats, atoms, seed):
     )
 
 
-def network(architecture):
+def network(architecture, seed=4):
     """Random weights, in double precision: the tests compare with finite differences."""
     information = ModelInformation(
         name="random",
@@ -51,7 +55,7 @@ def network(architecture):
         architecture=architecture,
         diabats=4,
     )
-    model = DiabaticModel(information, seed=4)
+    model = DiabaticModel(information, seed=seed)
     model.network.double()
     model.scale.fill_(0.05)
     model.shift.copy_(0.1 * torch.arange(4))
@@ -61,6 +65,26 @@ def network(architecture):
     return NetworkPotential(model)
 
 
+def program(model):
+    """A model as an adapter shows it: one geometry at a time, and no basis."""
+
+    def electronics(positions):
+        zero = torch.zeros(1, dtype=torch.int64)
+        s = model.surfaces(
+            torch.as_tensor(positions)[None], zero, needs=Needs.COUPLINGS | Needs.FORCES
+        )
+        return StateProperties(
+            energies=s.energies[0].numpy(),
+            gradients=-s.forces[0].numpy(),
+            couplings=s.couplings[0].numpy(),
+        )
+
+    return CalculatorPotential(
+        molecule=model.molecule, states=model.states, electronics=electronics, name="adapter"
+    )
+
+
+SMALL = FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=4.0)
 PYRAZINE = Path(__file__).parents[2] / "trajectories" / "pyrazine" / "LVC.template"
 POTENTIALS = {
     "tully-1": lambda: tully(1),
@@ -82,9 +106,15 @@ POTENTIALS = {
     "one state": lambda: vibronic(states=1, diabats=1, atoms=2, seed=1),
     "three states": lambda: vibronic(states=3, diabats=3, atoms=2, seed=2),
     "two states of four diabats": lambda: vibronic(states=2, diabats=4, atoms=3, seed=3),
-    "fusion network": lambda: network(
-        FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=4.0)
+    "fusion network": lambda: network(SMALL),
+    "committee of networks": lambda: CommitteePotential(
+        tuple(network(SMALL, seed=seed) for seed in (4, 5, 6))
     ),
+    "committee of models": lambda: CommitteePotential(
+        tuple(vibronic(states=3, diabats=3, atoms=2, seed=seed) for seed in (2, 7))
+    ),
+    "ASE calculator": lambda: ase_potential(Atoms("Ar2", calculator=LennardJones(sigma=1.0))),
+    "program with three states": lambda: program(vibronic(states=3, diabats=3, atoms=2, seed=2)),
 }
 TRAJECTORIES = 9
 STEP = 1e-4
@@ -105,6 +135,15 @@ def make_positions(potential):
     if potential.molecule.atomic_numbers.all():  # atoms, unlike model particles, keep apart
         positions = 0.2 * positions + 2.0 * torch.eye(3, dtype=torch.float64)[: shape[1]]
     return positions
+
+
+def surfaces_with_basis(potential, positions, **options):
+    """Surfaces of state 0; a test of the quasi-diabatic basis does not concern who has none."""
+    found = potential.surfaces(positions, states_of(potential, 0), **options)
+    if found.eigenvectors is None:
+        assert found.diabatic_hamiltonian is None
+        pytest.skip("no quasi-diabatic basis")
+    return found
 
 
 def states_of(potential, value):
@@ -136,17 +175,16 @@ def test_shapes_and_precision(potential, positions):
     atoms, states = len(potential.molecule), len(potential.states)
     zero = states_of(potential, 0)
     s = potential.surfaces(positions, zero)
-    diabats = s.diabatic_hamiltonian.shape[-1]
-    expected = {
-        "energies": (TRAJECTORIES, states),
-        "force": (TRAJECTORIES, atoms, 3),
-        "eigenvectors": (TRAJECTORIES, diabats, states),
-        "diabatic_hamiltonian": (TRAJECTORIES, diabats, diabats),
-    }
+    expected = {"energies": (TRAJECTORIES, states), "force": (TRAJECTORIES, atoms, 3)}
+    if s.eigenvectors is not None:
+        diabats = s.diabatic_hamiltonian.shape[-1]
+        expected["eigenvectors"] = (TRAJECTORIES, diabats, states)
+        expected["diabatic_hamiltonian"] = (TRAJECTORIES, diabats, diabats)
+        assert torch.equal(s.diabatic_hamiltonian, s.diabatic_hamiltonian.mT)
     for name, shape in expected.items():
         assert getattr(s, name).shape == shape
         assert getattr(s, name).dtype == torch.float64
-    assert torch.equal(s.diabatic_hamiltonian, s.diabatic_hamiltonian.mT)
+    assert (s.energies.diff(dim=1) >= 0).all()
     for vector in (potential.force(positions, zero), potential.coupling(positions, zero, zero)):
         assert (vector.shape, vector.dtype) == ((TRAJECTORIES, atoms, 3), torch.float64)
 
@@ -156,7 +194,12 @@ def test_the_same_question_has_the_same_answer(potential, positions):
     first, second = (potential.surfaces(positions.clone(), chosen) for _ in range(2))
     assert torch.equal(first.energies, second.energies)
     assert torch.equal(first.force, second.force)
-    assert torch.equal(first.eigenvectors, second.eigenvectors)
+    assert same(first.eigenvectors, second.eigenvectors)
+
+
+def same(first, second):
+    """Equal bits, or both missing."""
+    return first is second if first is None or second is None else torch.equal(first, second)
 
 
 def test_no_row_is_a_valid_batch(potential, positions):
@@ -181,12 +224,11 @@ def test_trajectories_that_do_not_fit_are_refused(potential, positions):
 
 
 def test_eigenvectors_belong_to_the_hamiltonian(potential, positions):
-    s = potential.surfaces(positions, states_of(potential, 0))
+    s = surfaces_with_basis(potential, positions)
     product = s.diabatic_hamiltonian @ s.eigenvectors
     assert (product - s.eigenvectors * s.energies[:, None]).abs().max() < 1e-14
     unit = torch.eye(len(potential.states), dtype=torch.float64)
     assert (s.eigenvectors.mT @ s.eigenvectors - unit).abs().max() < 1e-14
-    assert (s.energies.diff(dim=1) >= 0).all()
 
 
 def test_force_is_the_gradient_of_its_energy(potential, positions):
@@ -206,7 +248,7 @@ def test_force_is_the_gradient_of_its_energy(potential, positions):
 
 def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
     """h_ij = (E_j − E_i)⟨i|∇j⟩, with |j⟩ followed by its overlap with the undisplaced states."""
-    here = potential.surfaces(positions, states_of(potential, 0))
+    here = surfaces_with_basis(potential, positions)
 
     def aligned(x):
         vectors = potential.surfaces(x, states_of(potential, 0)).eigenvectors
@@ -226,7 +268,7 @@ def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
 
 def test_coupling_is_the_derivative_of_the_hamiltonian(potential, positions):
     """h_ij = u_iᵀ(∇W)u_j, with ∇W by finite differences of the diabatic matrix."""
-    here = potential.surfaces(positions, states_of(potential, 0))
+    here = surfaces_with_basis(potential, positions)
 
     def matrix(x):
         return potential.surfaces(x, states_of(potential, 0)).diabatic_hamiltonian
@@ -255,7 +297,12 @@ def test_all_forces_and_couplings_are_those_asked_for_one_by_one(potential, posi
         h = potential.coupling(positions, states_of(potential, i), states_of(potential, j))
         sign = (h * s.couplings[:, k]).sum((1, 2)).sign()[:, None, None]
         torch.testing.assert_close(h * sign, s.couplings[:, k], rtol=1e-12, atol=1e-14)
-    # Couplings have the signs of the eigenvectors beside them: h = uᵀ(∇W)v along any direction.
+
+
+def test_all_couplings_have_the_signs_of_the_eigenvectors(potential, positions):
+    """h_ij = u_iᵀ(∇W)u_j along any direction."""
+    s = surfaces_with_basis(potential, positions, needs=Needs.COUPLINGS)
+    chosen = states_of(potential, 0)
     along = 1e-4 * torch.randn(
         positions.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(8)
     )
@@ -280,7 +327,8 @@ def test_each_row_follows_its_own_state_and_geometry(potential, positions):
         row = slice(k, k + 1)
         alone = potential.surfaces(positions[row], chosen[row], needs=needs)
         assert torch.equal(alone.energies[0], together.energies[k])
-        assert torch.equal(alone.eigenvectors[0], together.eigenvectors[k])
+        if together.eigenvectors is not None:
+            assert torch.equal(alone.eigenvectors[0], together.eigenvectors[k])
         assert torch.equal(alone.force[0], together.force[k])
         assert torch.equal(alone.couplings[0], together.couplings[k])
         assert torch.equal(alone.forces[0], together.forces[k])

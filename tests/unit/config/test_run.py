@@ -57,8 +57,11 @@ def test_times_become_atomic_units_and_whole_steps() -> None:
         ({"seed": True}, "seed = true: expected a number"),
         ({"dynamics": {"timestep_fs": True, "max_steps": 1}}, "timestep_fs = true: expected a n"),
         ({"output": {"every_fs": 1, "every_steps": 1}}, "not both"),
-        ({"potential": {}}, "exactly one of model, tully, morse"),
-        ({"potential": {"tully": "sac", "model": "x"}}, "exactly one of model, tully, morse"),
+        ({"potential": {}}, "exactly one of model, committee, calc"),
+        (
+            {"potential": {"tully": "sac", "model": "x"}},
+            "exactly one of model, committee, calc",
+        ),
         ({"potential": {"morse": 4}}, "expected one of: 1, 2, 3"),
         ({"potential": {"spin_boson": {"bias_inverse_cm": 1}}}, "required and missing"),
         ({"trajectories": 0}, "greater than 0"),

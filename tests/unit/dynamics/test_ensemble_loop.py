@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from namd.dynamics import ensemble_loop
-from namd.dynamics.advance import advance
+from namd.dynamics.advance import STRETCH, advance, advance_to_frame
 from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
 from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.ensemble_loop import LoopOptions, Progress, run_ensemble
 from namd.dynamics.finish import FinishRules
+from namd.dynamics.hopping.landau_zener import LandauZener
 from namd.dynamics.options import StepOptions
-from namd.dynamics.status import Status
+from namd.dynamics.status import Reason, Status
 from namd.dynamics.stopping import StopRequest
 from namd.errors import Interrupted, ResumableStop
 from namd.io import ensemble_writer
@@ -43,12 +44,13 @@ RULES = FinishRules(max_steps=60, outside=3.01)
 LOOP = LoopOptions(rules=RULES, frame_steps=7, checkpoint_s=0.0)
 
 
-def beginning() -> TrajectoryBatch:
+def beginning(options: StepOptions = STEPS) -> TrajectoryBatch:
     positions = torch.zeros(TRAJECTORIES, 1, 3, dtype=torch.float64)
     positions[:, 0, 0] = -3.0
     velocities = torch.zeros_like(positions)
     velocities[:, 0, 0] = (18.0 + torch.arange(TRAJECTORIES)) / MASS
-    return start(POTENTIAL, positions, velocities, torch.zeros(TRAJECTORIES, dtype=torch.int64))
+    state = torch.zeros(TRAJECTORIES, dtype=torch.int64)
+    return start(POTENTIAL, positions, velocities, state, options=options)
 
 
 def new_folder(path: Path) -> RunFolder:
@@ -78,12 +80,14 @@ def new_folder(path: Path) -> RunFolder:
 def go(
     folder: RunFolder, begin: TrajectoryBatch | Checkpoint | None = None, **options: Any
 ) -> None:
-    loop = {key: options.pop(key) for key in ("batch_size", "checkpoint_s") if key in options}
+    names = ("batch_size", "checkpoint_s", "frame_steps")
+    loop = {key: options.pop(key) for key in names if key in options}
+    step_options = options.pop("step_options", STEPS)
     run_ensemble(
         folder,
-        begin or beginning(),
+        begin or beginning(step_options),
         POTENTIAL,
-        step_options=options.pop("step_options", STEPS),
+        step_options=step_options,
         loop_options=replace(LOOP, **loop),
         **options,
     )
@@ -144,13 +148,61 @@ def test_nothing_but_the_ensemble_is_left(reference: RunFolder) -> None:
     assert sorted(path.name for path in reference.path.iterdir()) == ["ensemble.h5", "start.h5"]
 
 
-@pytest.mark.parametrize(("batch_size", "checkpoint_s"), [(1, 0.0), (4, 0.0), (4, 1e9), (256, 0.0)])
+@pytest.mark.parametrize(("batch_size", "checkpoint_s"), [(1, 0.0), (3, 0.0), (4, 1e9), (256, 0.0)])
 def test_batches_and_blocks_have_no_influence(
     reference: RunFolder, tmp_path: Path, batch_size: int, checkpoint_s: float
 ) -> None:
     folder = new_folder(tmp_path / "run")
     go(folder, batch_size=batch_size, checkpoint_s=checkpoint_s)
     assert_identical(reference, folder)
+
+
+@pytest.mark.parametrize(
+    ("frame_steps", "hindsight"),
+    [(1, True), (STRETCH + 3, False), (100, True)],
+)
+def test_going_ahead_is_not_seen_at_any_distance_of_frames(
+    tmp_path: Path, *, frame_steps: int, hindsight: bool
+) -> None:
+    """Frames closer and further than a stretch; hops known at once or one step late."""
+    late = replace(STEPS, electronic=None, hopping=LandauZener())
+    options: dict[str, Any] = {"step_options": late if hindsight else STEPS}
+    folders = [new_folder(tmp_path / name) for name in ("whole", "full")]
+    go(folders[0], frame_steps=frame_steps, batch_size=64, checkpoint_s=1e9, **options)
+    go(folders[1], frame_steps=frame_steps, batch_size=3, **options)
+    assert_identical(*folders)
+    assert len(datasets(folders[0])["hops/step"]) > 0
+
+
+class ParkAfter:
+    """A guard that trips in the first step after one, so that who is ahead parks on a frame."""
+
+    reason = Reason.ENERGY_JUMP
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def trips(self, _: TrajectoryBatch, after: TrajectoryBatch, **_masses: torch.Tensor) -> Any:
+        return after.step > self.step + 7 * (after.trajectory_id % 2)
+
+
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_a_trajectory_that_parks_ahead_is_not_parked_before_its_time(
+    tmp_path: Path, batch_size: int
+) -> None:
+    guarded = replace(STEPS, guards=(ParkAfter(21),))
+    folders = [new_folder(tmp_path / name) for name in ("whole", "full")]
+    go(folders[0], step_options=guarded, batch_size=64, checkpoint_s=1e9)
+    stop, report = stop_at(21, 2)
+    with pytest.raises(Interrupted):
+        go(folders[1], step_options=guarded, batch_size=batch_size, stop=stop, report=report)
+    checkpoint = resume_checkpoint(folders[1], device="cpu")
+    go(folders[1], checkpoint, step_options=guarded, batch_size=batch_size)
+    assert_identical(*folders)
+    found = datasets(folders[0])
+    assert (found["final/status"] == Status.PARKED).all()
+    assert found["frames/step"].tolist() == [0, 7, 14, 21, 28, 35]
+    assert (found["frames/status"][3] == Status.ACTIVE).all()
 
 
 def test_a_bucket_that_is_too_small_is_enlarged(reference: RunFolder, tmp_path: Path) -> None:
@@ -184,15 +236,20 @@ def test_a_stopped_run_is_read_where_its_folder_cannot_be_written(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_stopped_and_resumed_twice_is_the_same(reference: RunFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [4, 64])
+def test_stopped_and_resumed_twice_is_the_same(
+    reference: RunFolder, tmp_path: Path, batch_size: int
+) -> None:
     folder = new_folder(tmp_path / "run")
     stop, report = stop_at(21, 2)
     with pytest.raises(Interrupted, match="stopped after step 21 of 60"):
-        go(folder, stop=stop, report=report, checkpoint_s=1e9)
+        go(folder, stop=stop, report=report, checkpoint_s=1e9, batch_size=batch_size)
     stop, report = stop_at(35, 15)
     checkpoint = resume_checkpoint(folder, device="cpu")
     assert checkpoint is not None
     assert checkpoint.step == 21
+    ahead = int(checkpoint.batch.step.max()) > 21
+    assert ahead == (batch_size < TRAJECTORIES)
     with pytest.raises(ResumableStop):
         go(folder, checkpoint, stop=stop, report=report)
     # Half-way, what there is can be looked at.
@@ -258,6 +315,48 @@ def test_progress_counts_every_trajectory_and_its_steps(tmp_path: Path) -> None:
     ensemble = read_ensemble(folder.path)
     assert seen[-1].trajectory_steps == ensemble.final_step.sum()
     assert seen[-1].hops == ensemble.hops.accepted.sum()
+
+
+class Counted:
+    """A potential that keeps how many trajectories every step was made with."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.molecule, self.states = POTENTIAL.molecule, POTENTIAL.states
+        self.force, self.coupling = POTENTIAL.force, POTENTIAL.coupling
+        self.describe = POTENTIAL.describe
+
+    def surfaces(self, positions: torch.Tensor, *others: Any, **options: Any) -> Any:
+        self.rows.append(len(positions))
+        return POTENTIAL.surfaces(positions, *others, **options)
+
+
+def test_places_of_trajectories_that_end_are_taken_at_once() -> None:
+    """Ten trajectories of very different lengths in a batch of four."""
+    counted, size, traj = Counted(), 4, 10
+    positions = torch.zeros(traj, 1, 3, dtype=torch.float64)
+    positions[:, 0, 0] = -3.0
+    velocities = torch.zeros_like(positions)
+    velocities[:, 0, 0] = (20.0 + 6.0 * torch.arange(traj)) / MASS
+    batch = start(POTENTIAL, positions, velocities, torch.zeros(traj, dtype=torch.int64))
+    rules = FinishRules(max_steps=100, outside=3.01)
+    step = 0
+    while (batch.status == Status.ACTIVE).any():
+        step += 5
+        waiting = int((batch.status == Status.ACTIVE).sum())
+        made = len(counted.rows)
+        batch = advance_to_frame(
+            batch, counted, STEPS, frame=step, next_frame=step + 5, rules=rules, batch_size=size
+        ).batch
+        assert int(batch.step.max()) <= step + 5
+        if waiting >= 2 * size:  # some may end on the way
+            assert set(counted.rows[made:]) == {size}
+    lengths = batch.step
+    assert lengths.max() > 2 * lengths.min()
+    # The fewest batches there can be if nobody runs far ahead, and a frame for the last to end.
+    alive = (lengths > torch.arange(int(lengths.max()))[:, None]).sum(1)
+    fewest = (alive / size).clamp(min=1.0).sum().item()
+    assert fewest <= len(counted.rows) <= fewest + 5
 
 
 def test_finish_rules() -> None:

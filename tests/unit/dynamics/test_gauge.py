@@ -13,12 +13,12 @@ from namd.dynamics.electronic.curvature import Curvature
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.norm_preserving import NormPreserving
-from namd.dynamics.gauge import signs_of_couplings
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.tully_rate import TullyRate
 from namd.dynamics.hopping.unsmash import UncoupledSpheres
 from namd.dynamics.momentum.frustrated import Reverse
 from namd.errors import ConfigError, DataError
+from namd.potentials.signs import signs_of_couplings
 
 SPHERES = {
     "hopping": UncoupledSpheres(),

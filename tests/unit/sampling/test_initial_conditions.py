@@ -18,7 +18,8 @@ from namd.errors import ConfigError, DataError, ModelError, PhysicsError
 from namd.molecule import Molecule
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.tully import tully
-from namd.sampling.initial_conditions import InitialConditions, make_initial_conditions
+from namd.sampling.conditions import InitialConditions
+from namd.sampling.initial_conditions import make_initial_conditions
 from namd.states import StateSpace
 from namd.units import ANGSTROM_PER_BOHR, FS_PER_ATOMIC_TIME
 
