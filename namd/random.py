@@ -28,6 +28,7 @@ class Stream(IntEnum):
     WIGNER = 1
     SELECTION = 2
     DECOHERENCE = 3
+    DIABATIC_START = 8
 
 
 def philox4x32(

@@ -7,6 +7,14 @@ from pydantic import Field
 from namd.config.section import Section
 
 State = Annotated[int, Field(ge=0, description="Active state at the start, 0-based (0: S0).")]
+Basis = Annotated[
+    Literal["adiabatic", "diabatic"],
+    Field(
+        description="adiabatic: every trajectory starts in the adiabatic state `state`. diabatic: "
+        "in diabat `state` of the potential, its amplitudes the overlaps with the adiabatic states "
+        "there, its active state drawn with their squares.",
+    ),
+]
 
 
 class GeometryConfig(Section):
@@ -59,6 +67,7 @@ class OscillatorsConfig(Section):
         default=0.0, description="Temperature of the oscillators, K."
     )
     state: State
+    basis: Basis = "adiabatic"
 
 
 class ModelParticleConfig(Section):
@@ -73,6 +82,7 @@ class ModelParticleConfig(Section):
         "None: every trajectory starts at the mean values.",
     )
     state: State = 0
+    basis: Basis = "adiabatic"
 
 
 class FileConfig(Section):
@@ -87,6 +97,7 @@ class FileConfig(Section):
         default="initial", description="Group inside an HDF5 file; null: its root."
     )
     state: State
+    basis: Basis = "adiabatic"
 
 
 InitialConditionsConfig = Annotated[

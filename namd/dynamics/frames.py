@@ -6,6 +6,7 @@ from torch import Tensor
 
 from namd.dynamics.advance import Columns
 from namd.dynamics.batch import TrajectoryBatch, active_energy, kinetic_energy
+from namd.dynamics.diabatic import diabatic_populations
 
 
 def frame_of(
@@ -17,6 +18,8 @@ def frame_of(
     velocities: bool,
 ) -> Columns:
     """Everything a frame of the ensemble file holds, without the ``frame`` axis.
+
+    Diabatic populations are part of it where the potential has a quasi-diabatic basis.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ def frame_of(
         "kinetic_energy": kinetic,
         "total_energy": kinetic + active_energy(batch),
     }
+    if batch.eigenvectors.shape[1]:
+        tensors["diabatic_populations"] = diabatic_populations(batch)
     if velocities:
         tensors["velocities"] = batch.velocities
     columns: Columns = {name: value.cpu().numpy() for name, value in tensors.items()}

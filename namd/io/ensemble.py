@@ -146,6 +146,9 @@ class Ensemble:
         All hops, attempted and accepted.
     trajectory_id
         Number of each trajectory in the run.
+    diabatic_populations
+        Per frame and trajectory, of density-matrix type (:mod:`namd.dynamics.diabatic`): only means
+        over trajectories are populations. None where the potential has no diabatic basis.
     """
 
     path: Path
@@ -166,6 +169,7 @@ class Ensemble:
     final_step: Int[np.ndarray, " traj"]
     hops: Hops
     trajectory_id: Int[np.ndarray, " traj"]
+    diabatic_populations: Float[np.ndarray, "frame traj diabat"] | None = None
 
     @property
     def n_trajectories(self) -> int:
@@ -266,6 +270,12 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
     for name, array in ends.items():
         _expect(array, rows[1:], f"final/{name}", path)
     _expect_states(arrays["active_state"], len(states), "frames/active_state", path)
+    diabatic = None
+    if "diabatic_populations" in frames:
+        diabatic = read_array(frames, "diabatic_populations", unit="1")[:whole].astype(np.float64)
+        _expect(
+            diabatic, (*rows, *(diabatic.shape[2:3] or (1,))), "frames/diabatic_populations", path
+        )
     if not (np.isfinite(time).all() and (np.diff(time) > 0).all()):
         raise DataError("frames/time does not increase from frame to frame", where=str(path))
     return Ensemble(
@@ -283,6 +293,7 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
         final_step=ends["step"],
         hops=_read_hops(_group(file, "hops"), identity, len(states), path),
         trajectory_id=identity,
+        diabatic_populations=diabatic,
     )
 
 

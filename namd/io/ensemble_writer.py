@@ -24,6 +24,7 @@ FRAME_DTYPES: dict[str, str] = {
     "velocities": "float32",
     "energies": "float64",
     "amplitudes": "complex64",
+    "diabatic_populations": "float32",
     "active_state": "int8",
     "status": "int8",
     "kinetic_energy": "float64",

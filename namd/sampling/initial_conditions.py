@@ -1,6 +1,6 @@
 """From the ``initial_conditions`` section of a run to positions, velocities and states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from namd.io.library import find_file
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.protocol import Potential
 from namd.random import Stream, normals
+from namd.sampling.diabatic_start import draw_adiabatic
 from namd.sampling.geometry import Geometry, check_distances, check_molecule, read_geometry
 from namd.sampling.given import read_points
 from namd.sampling.model_hessian import relaxed_geometry
@@ -36,6 +37,8 @@ class InitialConditions:
         Bohr, Bohr per atomic time unit.
     active_state
         0-based.
+    diabatic_state
+        The diabat in which each starts, 0-based; none for a start in the adiabatic active state.
     reference
         Geometry whose bonds the broken-molecule guard watches, Bohr; none for a model particle.
     notes
@@ -45,6 +48,7 @@ class InitialConditions:
     positions: Float[np.ndarray, "traj atom 3"]
     velocities: Float[np.ndarray, "traj atom 3"]
     active_state: Int[np.ndarray, " traj"]
+    diabatic_state: Int[np.ndarray, " traj"] | None = None
     reference: Float[np.ndarray, "atom 3"] | None = None
     notes: tuple[str, ...] = ()
 
@@ -80,6 +84,8 @@ def make_initial_conditions(
     ------
     ModelError
         If the geometry is of another molecule or the state does not exist.
+    ConfigError
+        If the method does not fit the potential.
     DataError
         If a file is missing or damaged, or two atoms lie on top of each other.
     PhysicsError
@@ -103,7 +109,17 @@ def make_initial_conditions(
             made = _model_particle(config, potential, identity, seed=seed)
         case FileConfig():
             made = _given(config, potential, identity, base=base)
-    return made
+    if isinstance(config, WignerConfig) or config.basis == "adiabatic":
+        return made
+    drawn = draw_adiabatic(
+        potential,
+        made.positions,
+        config.state,
+        trajectory_id=identity,
+        seed=seed,
+        device=device,
+    )
+    return replace(made, active_state=drawn, diabatic_state=_states(config.state, identity))
 
 
 def _states(state: int, identity: Int[np.ndarray, " traj"]) -> Int[np.ndarray, " traj"]:
