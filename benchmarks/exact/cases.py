@@ -139,7 +139,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             for model, centre in ((1, 2.9), (2, 3.3), (3, 2.1))
         },
         "pyrazine": Case(
-            title="Pyrazine, three modes",
+            title="pyrazine",
             exact=pyrazine_populations,
             how="oscillator basis of 26, 48 and 48 levels, Chebyshev; converged to 1e-5",
             frame_fs=2.5,
@@ -147,7 +147,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             timestep_fs=0.25,
         ),
         "spin-boson": Case(
-            title="Spin-boson, Debye bath, 300 K",
+            title="spin-boson",
             exact=dimer_populations,
             how="hierarchical equations of motion, depth 16, one Matsubara term; converged to 5e-5",
             frame_fs=10.0,

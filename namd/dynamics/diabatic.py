@@ -23,9 +23,11 @@ from namd.potentials.diabatic import pick_state
 
 def diabatic_populations(batch: TrajectoryBatch) -> Float64[Tensor, "traj diabat"]:
     """P_d of every trajectory; no diabats where the potential has no quasi-diabatic basis."""
-    squared = batch.eigenvectors.square()
+    vectors, squared = batch.eigenvectors, batch.eigenvectors.square()
     active = pick_state(squared, batch.active_state)
-    vectors = batch.eigenvectors.to(torch.complex128)
-    whole = (vectors * batch.amplitudes[:, None]).sum(2).abs().square()
-    diagonal = (squared * batch.amplitudes.abs().square()[:, None]).sum(2)
+    # Real and imaginary part apart: products of complex tensors are rounded differently in the
+    # vectorised and in the scalar part of a loop, and would depend on a trajectory's place.
+    parts = batch.amplitudes.real[:, None], batch.amplitudes.imag[:, None]
+    whole = sum(((vectors * part).sum(2).square() for part in parts), torch.zeros_like(active))
+    diagonal = sum(((squared * part.square()).sum(2) for part in parts), torch.zeros_like(active))
     return active + whole - diagonal
