@@ -6,8 +6,8 @@
 Every method starts from the same initial conditions and has the same random numbers. Given are
 the mean and the largest deviation |P - exact| over all compared times and states, and the largest
 standard error of a population: a deviation well beyond it is the method's, not the sample's. The
-exact curves come from `results/exact-populations.json` (benchmarks/exact_populations.py). About
-nine minutes on one core.
+exact curves come from `results/exact-populations.json` (benchmarks/exact_populations.py). Ten
+minutes on one core that does nothing else.
 """
 
 import argparse
