@@ -30,6 +30,7 @@ class Stream(IntEnum):
     DECOHERENCE = 3
     EXCITATION = 6
     SPHERE = 9
+    DIABATIC_START = 8
 
 
 def philox4x32(

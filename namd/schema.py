@@ -61,6 +61,14 @@ PROPERTIES: dict[str, Property] = {
             "diabatic_hamiltonian", ("diabat", "diabat"), "hartree", "float64", "W, symmetric"
         ),
         Property("active_state", (), "1", "int64", "state whose force moves the nuclei, 0-based"),
+        Property("diabatic_state", (), "1", "int64", "diabat the electrons start in, 0-based"),
+        Property(
+            "diabatic_populations",
+            ("diabat",),
+            "1",
+            "float64",
+            "P_d; a population in the mean only",
+        ),
         Property("amplitudes", ("state",), "1", "complex128", "electronic amplitudes c_k"),
         Property("time", (), "hbar/hartree", "float64", "time since the start of the trajectory"),
         Property("group", (), "1", "str", "trajectory or scan of the frame; never split"),

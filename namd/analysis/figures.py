@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from namd.analysis.diabatic import DiabaticPopulations
 from namd.analysis.populations import Populations
 from namd.analysis.survival import Estimate
 from namd.analysis.yields import FAILED, UNDECIDED, Yields
@@ -88,6 +89,44 @@ def populations_figure(
         ]
         write_title(figure, "State populations", subject)
         upper.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=len(handles),
+            borderaxespad=0.2,
+            columnspacing=1.4,
+            handlelength=1.6,
+        )
+    return figure
+
+
+def diabatic_figure(result: DiabaticPopulations, *, subject: str) -> Figure:
+    """Draw diabatic populations with the intervals of their means.
+
+    Parameters
+    ----------
+    result
+        As computed by :func:`namd.analysis.diabatic.diabatic_populations`.
+    subject
+        Second line of the title: what the ensemble is.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6.0, 3.8), layout="constrained")
+        axes = figure.subplots()
+        for k, label in enumerate(result.states):
+            colour = PALETTE[k % len(PALETTE)]
+            band = (result.lower[:, k], result.upper[:, k])
+            axes.fill_between(result.time_fs, *band, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(result.time_fs, result.mean[:, k], color=colour, lw=1.8, label=label)
+        axes.set(xlabel="time / fs", ylabel="diabatic population")
+        axes.set_xlim(result.time_fs[0], max(result.time_fs[-1], result.time_fs[0] + 1e-3))
+        axes.grid(axis="y", color=PALE, lw=0.4, alpha=0.6)
+        handles = [
+            *axes.get_lines(),
+            Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
+        ]
+        write_title(figure, "Diabatic populations", subject)
+        axes.legend(
             handles=handles,
             loc="lower left",
             bbox_to_anchor=(-0.01, 1.0),

@@ -22,7 +22,14 @@ _ROWS = 20
     "--figure", type=click.Path(path_type=Path), help="Also draw a figure (.png, .pdf, .svg)."
 )
 @click.option("--full", is_flag=True, help=f"Print every saved time, not about {_ROWS} of them.")
-def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) -> None:
+@click.option(
+    "--basis",
+    type=click.Choice(["adiabatic", "diabatic"]),
+    default="adiabatic",
+    show_default=True,
+    help="Which states; diabatic ones where the potential has some.",
+)
+def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, basis: str) -> None:
     """State populations over time with 95 % intervals, and the excited-state lifetime.
 
     RUN is the folder made by `namd run surface-hopping`, or an ensemble file.
@@ -35,11 +42,15 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) ->
     parked and still excited trajectories are censored, not dropped), with a bootstrap interval
     over trajectories. It is not given unless half of the trajectories have decayed.
 
+    Diabatic populations are means of what each trajectory's active state and coherences give
+    (Landry, Falk, Subotnik, DOI 10.1063/1.4837795), with the interval of a mean.
+
     \b
     Examples:
       namd analyze populations runs/cis
       namd analyze populations runs/cis --figure populations.png
       namd analyze populations runs/cis --json > populations.json
+      namd analyze populations runs/morse --basis diabatic
 
     \b
     JSON: time_fs, states, active_state_populations [time][state], lower, upper,
@@ -50,6 +61,8 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) ->
                   time_per_decay_fs: {value_fs, lower_fs, upper_fs}}: observed time per
                   decay, a lifetime only if the rate is constant; null: no upper limit
       decoherence the correction with its constant and convention
+    With --basis diabatic: time_fs, states, mean, standard_error, lower, upper [time][diabat],
+    trajectories [time], decoherence.
     """
     import numpy as np
 
@@ -63,6 +76,12 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool) ->
 
         check_figure_path(figure)
     ensemble = read_ensemble(run)
+    if basis == "diabatic":
+        from namd.cli.analyze_diabatic import show_diabatic
+
+        rows = None if full else _ROWS
+        show_diabatic(ensemble, as_json=as_json, figure=figure, rows=rows)
+        return
     result = compute(ensemble)
     times = survival_times(ensemble)
     lifetime = bootstrap_median(
@@ -133,21 +152,25 @@ def _show(
     rows: int | None,
 ) -> None:
     from namd.analysis.subject import subject
-    from namd.cli.analyze_wording import decoherence_line, endings_line, lifetime_lines
+    from namd.cli.analyze_wording import (
+        decoherence_line,
+        endings_line,
+        lifetime_lines,
+        number,
+        shown_rows,
+    )
 
     headings = ["time/fs", "n"]
     for label in result.states:
         headings += [label, "95 %", f"|c|² {label}"]
-    number = len(result.time_fs)
-    step = 1 if rows is None else max(1, -(-(number - 1) // rows))
-    shown = sorted({*range(0, number, step), number - 1})
+    shown = shown_rows(len(result.time_fs), rows)
     width = max(len("time/fs"), len(f"{result.time_fs[-1]:.1f}"))
     table = []
     for t in shown:
         row = [f"{result.time_fs[t]:{width}.1f}", str(result.trajectories[t])]
         for k in range(len(result.states)):
             band = f"{result.lower[t, k]:.3f}–{result.upper[t, k]:.3f}"
-            row += [_number(result.active[t, k]), band, _number(result.amplitude[t, k])]
+            row += [number(result.active[t, k]), band, number(result.amplitude[t, k])]
         table.append(row)
     console.table(headings, table, title=f"State populations  {subject(ensemble)}")
     console.result()
@@ -161,9 +184,7 @@ def _show(
         console.result(f"  If all parked ones were in one state, at the last time: {bounds}")
     for line in lifetime_lines(times, lifetime):
         console.result(line)
-    if len(shown) < number:
-        console.note(f"{len(shown)} of {number} saved times shown; --full or --json gives all.")
-
-
-def _number(value: float) -> str:
-    return "–" if value != value else f"{value:.3f}"  # noqa: PLR0124  (NaN: nobody counts)
+    if len(shown) < len(result.time_fs):
+        console.note(
+            f"{len(shown)} of {len(result.time_fs)} saved times shown; --full or --json gives all."
+        )

@@ -61,5 +61,16 @@ def lifetime_lines(times: "SurvivalTimes", lifetime: "Estimate | None") -> list[
     return lines
 
 
+def shown_rows(number_of_times: int, rows: int | None) -> list[int]:
+    """About ``rows`` of all times, evenly, the first and the last among them; None: all."""
+    step = 1 if rows is None else max(1, -(-(number_of_times - 1) // rows))
+    return sorted({*range(0, number_of_times, step), number_of_times - 1})
+
+
+def number(value: float) -> str:
+    """Three digits, or a dash where there is no number (nobody counts)."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
 def _limit(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "not reached"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
 
@@ -175,6 +176,7 @@ def _begin(
         positions=made.positions,
         velocities=made.velocities,
         active_state=made.active_state,
+        diabatic_state=made.diabatic_state,
         reference=made.reference,
         initial_conditions=made.record(),
         candidate=made.candidate,
@@ -212,12 +214,17 @@ def _state(
     if found is not None:
         console.note(f"resumed at step {found.step} of {options.loop.rules.max_steps}")
         return found
+
+    def numbers(values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values, dtype=torch.int64, device=device)
+
     return start(
         potential,
         torch.as_tensor(header.positions, dtype=torch.float64, device=device),
         torch.as_tensor(header.velocities, dtype=torch.float64, device=device),
-        torch.as_tensor(header.active_state, dtype=torch.int64, device=device),
-        trajectory_id=torch.as_tensor(header.trajectory_id, dtype=torch.int64, device=device),
+        numbers(header.active_state),
+        trajectory_id=numbers(header.trajectory_id),
+        diabatic_state=None if header.diabatic_state is None else numbers(header.diabatic_state),
         options=options.step,
     )
 

@@ -56,7 +56,19 @@ def _one_start(section: Any) -> Any:
     """Let a section say where trajectories start in one way."""
     if (section.state is None) == (section.excitation is None):
         raise ValueError("give either state, the same for every trajectory, or excitation")
+    if section.excitation is not None and getattr(section, "basis", "adiabatic") == "diabatic":
+        raise ValueError("basis: diabatic goes with state; absorption leads to adiabatic states")
     return section
+
+
+Basis = Annotated[
+    Literal["adiabatic", "diabatic"],
+    Field(
+        description="adiabatic: every trajectory starts in the adiabatic state `state`. diabatic: "
+        "in diabat `state` of the potential, its amplitudes the overlaps with the adiabatic states "
+        "there, its active state drawn with their squares.",
+    ),
+]
 
 
 class GeometryConfig(Section):
@@ -157,6 +169,7 @@ class OscillatorsConfig(Section):
     )
     state: State
     excitation: Excitation
+    basis: Basis = "adiabatic"
 
     _start = model_validator(mode="after")(_one_start)
 
@@ -175,6 +188,7 @@ class ModelParticleConfig(Section):
     state: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Active state at the start, 0-based."
     )
+    basis: Basis = "adiabatic"
 
 
 class FileConfig(Section):
@@ -192,6 +206,7 @@ class FileConfig(Section):
     )
     state: State
     excitation: Excitation
+    basis: Basis = "adiabatic"
 
     _start = model_validator(mode="after")(_one_start)
 

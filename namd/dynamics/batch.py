@@ -97,9 +97,10 @@ def start(
     active_state: Int64[Tensor, " traj"],
     *,
     trajectory_id: Int64[Tensor, " traj"] | None = None,
+    diabatic_state: Int64[Tensor, " traj"] | None = None,
     options: Preparation | None = None,
 ) -> TrajectoryBatch:
-    """Trajectories at step 0, each with c the unit vector of its active state.
+    """Trajectories at step 0, each with c the unit vector of its active state or of a diabat.
 
     Parameters
     ----------
@@ -111,6 +112,9 @@ def start(
         Initial state of each trajectory, 0-based.
     trajectory_id
         Identities; 0, 1, 2, … if left out.
+    diabatic_state
+        Diabat d in which the electrons of each trajectory are, 0-based: c = Uᵀe_d instead of the
+        unit vector of the active state, which is to be drawn with |c_a|².
     options
         Options of the steps to be made. May be left out for methods that need nothing but the basis
         and remember nothing, such as the default ones.
@@ -118,7 +122,7 @@ def start(
     Raises
     ------
     ConfigError
-        If the potential does not have what a method needs.
+        If the potential does not have what a method, or the start in a diabat, needs.
     DataError
         If a shape does not fit the molecule, a state does not exist, an identity appears twice, or
         the geometry, velocity or surface of a trajectory is not finite.
@@ -137,12 +141,14 @@ def start(
     needs = Needs.NOTHING if options is None else options.needs
     surfaces = potential.surfaces(positions, active_state, needs=needs)
     _refuse_unserved(surfaces, needs, potential)
-    unit = torch.nn.functional.one_hot(active_state, len(potential.states))
+    amplitudes = torch.nn.functional.one_hot(active_state, len(potential.states))
+    if diabatic_state is not None:
+        amplitudes = _in_diabat(surfaces, diabatic_state, potential)
     counter = torch.zeros(traj, dtype=torch.int64, device=device)
     batch = TrajectoryBatch(
         positions=positions,
         velocities=velocities,
-        amplitudes=unit.to(torch.complex128),
+        amplitudes=amplitudes.to(torch.complex128),
         active_state=active_state,
         **surface_fields(surfaces),
         trajectory_id=trajectory_id,
@@ -307,6 +313,21 @@ def _check_input(
     states = len(potential.states)
     outside = (active_state < 0) | (active_state >= states)
     _refuse_rows(outside, f"the active state must lie between 0 and {states - 1}")
+
+
+def _in_diabat(surfaces: Surfaces, diabat: Tensor, potential: Potential) -> Tensor:
+    """Row d of U, real: the diabatic state in the adiabatic basis."""
+    vectors = surfaces.eigenvectors
+    if vectors is None or vectors.shape[1] != vectors.shape[2]:
+        raise ConfigError(
+            "trajectories can start in a diabatic state only where the adiabatic states are as "
+            "many as the diabatic ones",
+            where=potential.describe()["name"],
+            hint="start them in an adiabatic state",
+        )
+    outside = (diabat < 0) | (diabat >= vectors.shape[1])
+    _refuse_rows(outside, f"the diabatic state must lie between 0 and {vectors.shape[1] - 1}")
+    return vectors[torch.arange(len(diabat), device=diabat.device), diabat]
 
 
 def _refuse_unserved(surfaces: Surfaces, needs: Needs, potential: Potential) -> None:

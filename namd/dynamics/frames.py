@@ -5,6 +5,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from namd.dynamics.batch import TrajectoryBatch, active_energy, kinetic_energy
+from namd.dynamics.diabatic import diabatic_populations
 from namd.dynamics.hop_table import Columns
 
 
@@ -17,6 +18,8 @@ def frame_of(
     velocities: bool,
 ) -> Columns:
     """Everything a frame of the ensemble file holds, without the ``frame`` axis.
+
+    Diabatic populations are part of it where the potential has a quasi-diabatic basis.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ def frame_of(
     }
     if batch.energy_deviation.shape[1]:
         tensors["energy_deviation"] = batch.energy_deviation
+    if batch.eigenvectors.shape[1]:
+        tensors["diabatic_populations"] = diabatic_populations(batch)
     if velocities:
         tensors["velocities"] = batch.velocities
     columns: Columns = {name: value.cpu().numpy() for name, value in tensors.items()}

@@ -148,6 +148,9 @@ class Ensemble:
         Number of each trajectory in the run.
     timestep_check
         What the fastest vibration said about the time step before the run; empty if nothing.
+    diabatic_populations
+        Per frame and trajectory, of density-matrix type (:mod:`namd.dynamics.diabatic`): only means
+        over trajectories are populations. None where the potential has no diabatic basis.
     """
 
     path: Path
@@ -169,6 +172,7 @@ class Ensemble:
     hops: Hops
     trajectory_id: Int[np.ndarray, " traj"]
     timestep_check: str = ""
+    diabatic_populations: Float[np.ndarray, "frame traj diabat"] | None = None
 
     @property
     def n_trajectories(self) -> int:
@@ -269,6 +273,12 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
     for name, array in ends.items():
         _expect(array, rows[1:], f"final/{name}", path)
     _expect_states(arrays["active_state"], len(states), "frames/active_state", path)
+    diabatic = None
+    if "diabatic_populations" in frames:
+        diabatic = read_array(frames, "diabatic_populations", unit="1")[:whole].astype(np.float64)
+        _expect(
+            diabatic, (*rows, *(diabatic.shape[2:3] or (1,))), "frames/diabatic_populations", path
+        )
     if not (np.isfinite(time).all() and (np.diff(time) > 0).all()):
         raise DataError("frames/time does not increase from frame to frame", where=str(path))
     return Ensemble(
@@ -287,6 +297,7 @@ def _read(file: h5py.File, path: Path) -> Ensemble:
         hops=_read_hops(_group(file, "hops"), identity, len(states), path),
         trajectory_id=identity,
         timestep_check=str(file.attrs.get("timestep_check", "")),
+        diabatic_populations=diabatic,
     )
 
 

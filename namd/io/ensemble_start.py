@@ -44,6 +44,8 @@ class Header:
         What made the numbers.
     trajectory_id, positions, velocities, active_state
         Initial conditions, atomic units.
+    diabatic_state
+        Diabat in which each trajectory starts; none for a start in the adiabatic active state.
     reference
         Geometry whose bonds are guarded, Bohr; none for a model particle.
     initial_conditions
@@ -68,6 +70,7 @@ class Header:
     positions: Float[np.ndarray, "traj atom 3"]
     velocities: Float[np.ndarray, "traj atom 3"]
     active_state: Int[np.ndarray, " traj"]
+    diabatic_state: Int[np.ndarray, " traj"] | None = None
     reference: Float[np.ndarray, "atom 3"] | None = None
     initial_conditions: dict[str, Any] = field(default_factory=dict)
     candidate: Int[np.ndarray, " traj"] | None = None
@@ -99,6 +102,8 @@ def write_start(folder: RunFolder, header: Header) -> None:
         for name in ("positions", "velocities", "active_state"):
             unit = PROPERTIES[name].unit
             put(file, f"initial/{name}", getattr(header, name), unit=unit)
+        if header.diabatic_state is not None:
+            put(file, "initial/diabatic_state", header.diabatic_state, unit="1")
         if header.reference is not None:
             put(file, "initial/reference", header.reference, unit="bohr")
         if header.candidate is not None:
@@ -141,6 +146,7 @@ def read_start(folder: RunFolder) -> Header:
             positions=initial("positions"),
             velocities=initial("velocities"),
             active_state=initial("active_state"),
+            diabatic_state=optional("diabatic_state"),
             reference=optional("reference"),
             initial_conditions=_json(file, "initial_conditions")
             if "initial_conditions" in file.attrs

@@ -25,6 +25,7 @@ FRAME_DTYPES: dict[str, str] = {
     "energies": "float64",
     "energy_deviation": "float32",
     "amplitudes": "complex64",
+    "diabatic_populations": "float32",
     "active_state": "int8",
     "status": "int8",
     "kinetic_energy": "float64",

@@ -19,6 +19,8 @@ class InitialConditions:
         Bohr, Bohr per atomic time unit.
     active_state
         0-based.
+    diabatic_state
+        The diabat in which each starts, 0-based; none for a start in the adiabatic active state.
     reference
         Geometry whose bonds the broken-molecule guard watches, Bohr; none for a model particle.
     notes
@@ -34,6 +36,7 @@ class InitialConditions:
     positions: Float[np.ndarray, "traj atom 3"]
     velocities: Float[np.ndarray, "traj atom 3"]
     active_state: Int[np.ndarray, " traj"]
+    diabatic_state: Int[np.ndarray, " traj"] | None = None
     reference: Float[np.ndarray, "atom 3"] | None = None
     notes: tuple[str, ...] = ()
     candidate: Int[np.ndarray, " traj"] | None = None

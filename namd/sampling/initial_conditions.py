@@ -22,6 +22,7 @@ from namd.random import Stream, normals
 from namd.sampling.about_geometry import from_boltzmann, from_wigner
 from namd.sampling.absorption import PER_TRAJECTORY, Labels, absorb, check_excitation
 from namd.sampling.conditions import InitialConditions, same_state
+from namd.sampling.diabatic_start import draw_adiabatic
 from namd.sampling.geometry import check_distances, check_molecule
 from namd.sampling.given import read_points
 from namd.sampling.normal_modes import oscillator_modes
@@ -59,6 +60,8 @@ def make_initial_conditions(
     ------
     ModelError
         If the geometry is of another molecule or the state does not exist.
+    ConfigError
+        If the method does not fit the potential.
     DataError
         If a file is missing or damaged, or two atoms lie on top of each other.
     PhysicsError
@@ -93,6 +96,21 @@ def make_initial_conditions(
         case FileConfig():
             number = count if excitation is None else excitation.candidates
             made, labels = _given(config, potential, number, base=base)
+    if (
+        isinstance(config, OscillatorsConfig | ModelParticleConfig | FileConfig)
+        and config.basis == "diabatic"
+        and config.state is not None
+    ):
+        drawn = draw_adiabatic(
+            potential,
+            made.positions,
+            config.state,
+            trajectory_id=identity,
+            seed=seed,
+            device=device,
+        )
+        diabats = same_state(config.state, trajectories)
+        return replace(made, active_state=drawn, diabatic_state=diabats)
     if excitation is None:
         return made
     chosen = absorb(

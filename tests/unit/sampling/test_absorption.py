@@ -120,6 +120,10 @@ def test_states_that_do_not_exist_are_refused(tmp_path: Path, excitation: dict[s
     [
         ({"method": "oscillators"}, "either state"),
         ({"method": "oscillators", "state": 1, "excitation": {}}, "either state"),
+        (
+            {"method": "oscillators", "basis": "diabatic", "excitation": {}},
+            "goes with state",
+        ),
         (oscillators(selection="window"), "needs window_ev"),
         (oscillators(window_ev=[5.0, 4.0]), "lower energy first"),
         (oscillators(from_state=1, states=[1]), "above from_state"),

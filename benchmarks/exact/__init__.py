@@ -1,0 +1,1 @@
+"""Exact quantum dynamics of small models: what surface hopping is compared with."""
