@@ -58,6 +58,15 @@ def heading(found: dict[str, Any], name: str) -> Iterator[str]:
     yield "A name is a preset, or the preset `fssh` with one key changed. On a line all directions"
     yield "of the momentum change are one, so that `mlatom` is `landau-zener` here. `tully-rate`"
     yield "goes with `electronic: npi`."
+    rows = found["rows"]
+    models = {row["model"] for row in rows}
+    some = [
+        name
+        for name in dict.fromkeys(row["method"] for row in rows)
+        if {row["model"] for row in rows if row["method"] == name} != models
+    ]
+    if some:
+        yield f"Not measured on every model: {', '.join(some)}."
     yield ""
 
 
@@ -89,8 +98,12 @@ def verdicts(found: dict[str, Any]) -> Iterator[str]:
         f"* Decoherence (EDC) damages model 2: **{said(harmed[1] > harmed[0])}** (mean distance "
         f"{harmed[0]:.3f} without, {harmed[1]:.3f} with)."
     )
-    lost = max(row["unfinished"] for row in rows if "unfinished" in row)
-    yield f"* Trajectories that did not leave: at most {lost:.4f} of any row."
+    slow = max((row for row in rows if "unfinished" in row), key=lambda row: row["unfinished"])
+    yield (
+        f"* Trajectories that did not leave within ten crossing times, trapped where a channel is "
+        f"closed: at most {slow['unfinished']:.3f} of a row ({slow['method']}, {slow['model']} "
+        f"{slow['momentum']:g})."
+    )
     yield ""
 
 
