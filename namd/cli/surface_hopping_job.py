@@ -24,6 +24,7 @@ from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
 from namd.dynamics.ensemble_loop import run_ensemble
 from namd.dynamics.from_config import RunOptions, run_options
+from namd.dynamics.hopping.protocol import HopProbability
 from namd.dynamics.stopping import stop_on_signals
 from namd.dynamics.timestep_check import check_timestep
 from namd.errors import ConfigError, ModelError, ResumableStop
@@ -161,6 +162,11 @@ def _begin(
         console.note(line)
     checked = _check_timestep(made, potential, config.dynamics.timestep, device=device)
     options = run_options(config, potential.molecule, reference=made.reference, device=device)
+    if made.diabatic_state is not None and not isinstance(options.step.hopping, HopProbability):
+        console.warn(
+            f"{config.dynamics.hopping} keeps no amplitudes: active states are drawn with the "
+            "weights of the diabatic state, its coherences are lost"
+        )
     header = Header(
         config=resolved_config(config),
         molecule=potential.molecule,

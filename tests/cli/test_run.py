@@ -71,6 +71,17 @@ def test_a_run_leaves_an_ensemble_and_says_what_came_out(
     assert contents(tmp_path / "run/ensemble.h5") == contents(tmp_path / "again/ensemble.h5")
 
 
+@pytest.mark.parametrize(
+    ("preset", "told"), [("fssh", False), ("unsmash", True), ("landau-zener", True)]
+)
+def test_methods_without_amplitudes_say_what_a_diabatic_start_loses(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str, told: bool
+) -> None:
+    options = ["--output", str(tmp_path / "run"), "--set", "initial_conditions.basis=diabatic"]
+    assert hop(config, *options, "--set", f"dynamics.preset={preset}") == 0
+    assert ("its coherences are lost" in capsys.readouterr().err) == told
+
+
 def test_the_default_folder_is_named_after_the_configuration(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
