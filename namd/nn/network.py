@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from namd.config.architecture import FusionArchitecture
 from namd.nn.base import DiabaticNetwork
 from namd.nn.density import Density
-from namd.nn.fusion.block import FusionBlock
+from namd.nn.fusion.comb import FusionComb
 from namd.nn.linear import ChannelMix
 from namd.nn.message import Message
 from namd.nn.pairs import PairBasis
@@ -59,7 +59,7 @@ class FusionNetwork(DiabaticNetwork):
         self.density = Density(
             elements=elements, radial=a.radial, l_max=a.l_max, channels=a.channels, copies=legs
         )
-        self.first = FusionBlock(
+        self.first = FusionComb(
             leg_l=[a.l_max] * legs,
             internal_l=a.l_max,
             output_l=a.message_l if a.message_layers else None,
@@ -116,7 +116,7 @@ class _MessageLayer(nn.Module):
             neighbours=min(atoms - 1, 12),
         )
         self.legs = ChannelMix(l_max=a.l_max, inputs=a.channels, outputs=2 * a.channels)
-        self.fusion = FusionBlock(
+        self.fusion = FusionComb(
             leg_l=[a.l_max, a.message_l, a.l_max, a.l_max],
             internal_l=a.l_max,
             output_l=None if last else a.message_l,
