@@ -17,8 +17,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from namd.nn.fusion.diagram import FusionDiagram
+from namd.nn.fusion.irreps import natural_irreps
 from namd.nn.fusion.paths import coupling_table
 from namd.nn.fusion.product import ClebschGordanProduct
+from namd.nn.fusion.tree import Leg, Tree, Vertex
 from namd.nn.linear import ChannelMix, components
 
 
@@ -43,6 +46,7 @@ class FusionComb(nn.Module):
     ) -> None:
         super().__init__()
         products = []
+        self.leg_l = tuple(leg_l)
         left = leg_l[0]
         prefixes = [left]
         for position, right in enumerate(leg_l[1:], start=1):
@@ -53,12 +57,23 @@ class FusionComb(nn.Module):
             left = min(target, left + right)
             prefixes.append(left)
         self.products = nn.ModuleList(products)
+        self.prefixes = tuple(prefixes)
         self.mix = None
         if output_l is None:
             return
         if min(prefixes) < output_l:
             raise ValueError(f"legs {tuple(leg_l)} cannot all reach output l = {output_l}")
         self.mix = ChannelMix(l_max=output_l, inputs=len(prefixes) * channels, outputs=channels)
+
+    def diagrams(self, names: Sequence[str]) -> tuple[FusionDiagram, ...]:
+        """Every prefix of the comb over legs of these names."""
+        legs = [Leg(n, natural_irreps(l)) for n, l in zip(names, self.leg_l, strict=True)]
+        tree: Tree = legs[0]
+        found = [FusionDiagram(tree)]
+        for leg, l in zip(legs[1:], self.prefixes[1:], strict=True):
+            tree = Vertex(tree, leg, natural_irreps(l))
+            found.append(FusionDiagram(tree))
+        return tuple(found)
 
     def forward(
         self, legs: Sequence[Float[Tensor, "_ node channel"]]

@@ -105,6 +105,11 @@ def format_irreps(irreps: Irreps) -> str:
     return "+".join(map(str, irreps))
 
 
+def with_channels(irreps: Irreps, channels: int) -> str:
+    """Write ``32x0e+32x1o``."""
+    return "+".join(f"{channels}x{irrep}" for irrep in irreps)
+
+
 def dimension(irreps: Irreps) -> int:
     """Number of stacked components."""
     return sum(irrep.dimension for irrep in irreps)

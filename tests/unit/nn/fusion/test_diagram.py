@@ -141,18 +141,19 @@ def test_svg_is_well_formed_and_holds_every_edge_inside_the_page(
     random_diagram: MakeDiagram, seed: int, number: int, legs: int
 ) -> None:
     diagrams = [random_diagram(seed + n, legs=legs) for n in range(number)]
-    root = ET.fromstring(draw_svg([("a < b & c", diagram) for diagram in diagrams]))  # noqa: S314
+    root = ET.fromstring(draw_svg([("a < b & c", diagrams[:2]), ("rest", diagrams[2:])]))  # noqa: S314
     name = "{http://www.w3.org/2000/svg}"
     groups = root.findall(f"{name}g")
     assert len(groups) == len(diagrams)
+    assert [text.text for text in root.findall(f"{name}text")] == ["a < b & c", "rest"]
     for group, diagram in zip(groups, diagrams, strict=True):
         shown = [text.text for text in group.iter(f"{name}text")]
-        assert shown[0] == "a < b & c"
-        assert [leg.name for leg in diagram.legs] == [s for s in shown[1:] if s in _names(diagram)]
+        assert [leg.name for leg in diagram.legs] == [s for s in shown if s in _names(diagram)]
         vertices = len(diagram.vertices)
         assert len(group.findall(f"{name}circle")) == vertices
         assert len(group.findall(f"{name}path")) == 2 * vertices + 1
         x = float(group.attrib["transform"].split()[0].removeprefix("translate("))
+        assert group.findtext(f"{name}title") == str(diagram)
         places = [float(text.attrib["x"]) for text in group.iter(f"{name}text")]
         assert min(places) > 0
         assert x + max(places) < float(root.attrib["width"])
