@@ -1,15 +1,18 @@
-"""Random diagrams for the tests of this folder."""
+"""Random diagrams and rotations for the tests of this folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+import torch
+from e3nn import o3
 
 from namd.nn.fusion.diagram import FusionDiagram
 from namd.nn.fusion.irreps import Irrep, Irreps, canonical
 from namd.nn.fusion.tree import Leg, Tree, Vertex
 
 MakeDiagram = Callable[..., FusionDiagram]
+Wigner = Callable[..., np.ndarray]
 
 
 def _random_diagram(seed: int, *, legs: int, most: int = 3, l_max: int = 3) -> FusionDiagram:
@@ -37,3 +40,21 @@ def _random_diagram(seed: int, *, legs: int, most: int = 3, l_max: int = 3) -> F
 def random_diagram() -> MakeDiagram:
     """Maker of random diagrams from a seed; one that is equal for equal seeds."""
     return _random_diagram
+
+
+def _wigner(irrep: Irrep, angles: Sequence[float], *, inverted: bool) -> np.ndarray:
+    """Matrix of a rotation by Euler angles, and of an inversion if asked for, from e3nn."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # that of e3nn's generators
+    try:
+        turn = (torch.tensor(angle) for angle in angles)
+        matrix = o3.Irrep(irrep.l, irrep.parity).D_from_angles(*turn, torch.tensor(int(inverted)))
+    finally:
+        torch.set_default_dtype(before)
+    return matrix.numpy()
+
+
+@pytest.fixture(scope="session")
+def wigner() -> Wigner:
+    """Maker of the matrices by which components of an irrep turn."""
+    return _wigner
