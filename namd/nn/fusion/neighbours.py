@@ -15,6 +15,7 @@ products once per edge, the node-wise one once per node.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -22,9 +23,9 @@ from torch import Tensor, nn
 from namd.errors import ConfigError
 from namd.nn.fusion.block import DenseVertex, FusionBlock
 from namd.nn.fusion.diagram import FusionDiagram
-from namd.nn.fusion.irreps import Irrep, canonical, dimension, offsets
+from namd.nn.fusion.irreps import canonical, dimension
 from namd.nn.fusion.mix import mix_stack
-from namd.nn.fusion.paths import outer_table, separate_table
+from namd.nn.fusion.paths import outer_table, rerouted_table, separate_table
 from namd.nn.fusion.product import ClebschGordanProduct, PathProducts
 from namd.nn.fusion.recoupling import f_move
 from namd.nn.fusion.tree import Leg, Vertex
@@ -97,25 +98,31 @@ class NodewiseFusion(nn.Module):
         names = leg_names(block)
         root, neighbour, edge = (block.legs[name] for name in names)
         self.left = tuple(_left_combs(block))
-        moves = [f_move(comb.diagram) for comb in self.left]
-        spins = [tree.internal[0][0] for move in moves for tree in move]
+        joined = [(comb, f_move(comb.diagram)) for comb in self.left]
+        spins = [tree.internal[0][0] for _, move in joined for tree in move]
         table, densities = separate_table(neighbour, edge, canonical(spins))
         self.density = PathProducts(table=outer_table(table), channels=block.channels)
         final, self.stack = separate_table(root, densities, block.irreps)
+        path = {}  # of the last product, by the right comb (root (neighbour edge)k')J that it is
+        for number, (i, p, _) in enumerate(final.paths):
+            j, m, _ = table.paths[p]
+            irreps = (root[i], neighbour[j], edge[m])
+            one, two, three = (Leg(n, (k,)) for n, k in zip(names, irreps, strict=True))
+            right = Vertex(one, Vertex(two, three, (densities[p],)), (self.stack[number],))
+            path[FusionDiagram(right)] = number
+        routes = [(number, number) for number in range(len(path))]
+        sparse = block.mode == "sparse"
+        if sparse:  # channels of every block of the concatenation stay apart until they are mixed
+            routes = sorted({(path[tree], comb.position) for comb, move in joined for tree in move})
+            final = rerouted_table(final, self.stack, routes, block.mix.irreps)
         self.couple = PathProducts(table=final, channels=block.channels)
-        row = {}  # the path of the last product that is the right comb (root (neighbour edge)k')J
-        for position, (i, p, _) in enumerate(final.paths):
-            one, two, _ = table.paths[p]
-            density = Vertex(
-                Leg(names[1], (neighbour[one],)), Leg(names[2], (edge[two],)), (densities[p],)
-            )
-            leg = Leg(names[0], (root[i],))
-            row[FusionDiagram(Vertex(leg, density, (self.stack[position],)))] = position
-        matrix = torch.zeros(len(row), len(self.left), dtype=torch.float64)
-        for column, move in enumerate(moves):
+        rows = {route: row for row, route in enumerate(routes)}
+        matrix = np.zeros((len(routes), len(self.left)))
+        for column, (comb, move) in enumerate(joined):
             for tree, value in move.items():
-                matrix[row[tree], column] = value
-        self.register_buffer("recoupling", matrix, persistent=False)
+                number = path[tree]
+                matrix[rows[number, comb.position if sparse else number], column] = value
+        self.register_buffer("recoupling", torch.from_numpy(matrix), persistent=False)
 
     def forward(
         self,
@@ -126,36 +133,32 @@ class NodewiseFusion(nn.Module):
     ) -> Float[Tensor, "component node output"]:
         """Convolve, then couple with the root at every node."""
         carried = neighbour[:, edges.neighbour] * edges.radial
-        outer = (carried[:, None] * edges.harmonics[..., None]).flatten(0, 1)
-        summed = outer.new_zeros(len(outer), *root.shape[1:]).index_add(1, edges.centre, outer)
+        empty = carried.new_zeros(len(carried), *root.shape[1:])
+        # One harmonic at a time: all outer products at once would not stay in the cache.
+        sums = [
+            empty.index_add(1, edges.centre, carried * harmonic[:, None])
+            for harmonic in edges.harmonics
+        ]
+        summed = torch.stack(sums, dim=1).flatten(0, 1)
         density = self.density(summed, torch.ones_like(summed[:1]))
-        coupled = self.couple(root, density)
+        weights = self.weights()
         if self.block.mode == "dense":
-            return mix_stack(coupled, self.stack, self.weights())
-        summed = torch.cat(
-            [
-                torch.einsum("pmnc,pc->mnc", self._paths_into(irrep, coupled), weight)
-                for irrep, weight in zip(self.block.mix.irreps, self.weights(), strict=True)
-            ]
-        )
-        mixed: Tensor = self.block.mix(summed)
+            return mix_stack(self.couple(root, density), self.stack, weights)
+        mixed: Tensor = self.block.mix(self.couple(root, density, *weights))
         return mixed
 
     def weights(self) -> list[Float[Tensor, "_ weight"]]:
         """What the paths of the last product are weighted with: the block's weights, recoupled.
 
-        Sparse: [path, channel] for every block of the concatenation, which is mixed as ever. Dense:
-        [path · channel, output] for every output irrep, with all mixes in it.
+        Sparse: one tensor [path, channel]; the mix follows as ever. Dense: for every output irrep
+        [path · channel, output], with all mixes in it.
         """
         left = torch.stack([self._weight(comb) for comb in self.left])
-        recoupling = self.recoupling.to(left.dtype)
-        if self.block.mode == "dense":
-            right = torch.einsum("rl,lco->rco", recoupling, left)
-            return [right[self._rows(irrep)].flatten(0, 1) for irrep in canonical(self.stack)]
-        return [
-            recoupling[self._rows(irrep)][:, columns] @ left[columns]
-            for irrep, columns in zip(self.block.mix.irreps, self._columns(), strict=True)
-        ]
+        right = torch.tensordot(self.recoupling.to(left.dtype), left, dims=1)
+        if self.block.mode == "sparse":
+            return [right]
+        rows = [[n for n, i in enumerate(self.stack) if i == k] for k in canonical(self.stack)]
+        return [right[paths].flatten(0, 1) for paths in rows]
 
     def _weight(self, comb: "_LeftComb") -> Tensor:
         """Of an elementary left comb: [channel] before the mix (sparse), or [channel, output]."""
@@ -166,34 +169,15 @@ class NodewiseFusion(nn.Module):
             raise TypeError("a block is dense or sparse throughout")
         return inner.weight[comb.first] * outer.weight[comb.last]
 
-    def _rows(self, irrep: Irrep) -> list[int]:
-        """Paths of the last product into an output irrep."""
-        return [n for n, other in enumerate(self.stack) if other == irrep]
-
-    def _columns(self) -> list[list[int]]:
-        """Elementary left combs in every block of the concatenation."""
-        places = range(len(self.block.mix.irreps))
-        return [[n for n, c in enumerate(self.left) if c.position == place] for place in places]
-
-    def _paths_into(
-        self, irrep: Irrep, coupled: Tensor
-    ) -> Float[Tensor, "path component node channel"]:
-        starts = offsets(self.stack)
-        places = [starts[row] for row in self._rows(irrep)]
-        return torch.stack([coupled[start : start + irrep.dimension] for start in places])
-
     def flops(self, *, nodes: int, edges: int) -> int:
         """Floating-point operations, without those on the weights alone."""
         channels = self.block.channels
         neighbour, edge = (dimension(self.block.legs[name]) for name in leg_names(self.block)[1:])
         total = (1 + 2 * edge) * neighbour * edges * channels
         total += self.density.flops(nodes) + self.couple.flops(nodes)
-        if self.block.mode == "dense":
-            outputs = self.block.mix.outputs
-            return total + 2 * dimension(self.stack) * channels * outputs * nodes
-        for irrep in self.block.mix.irreps:
-            total += 2 * irrep.dimension * len(self._rows(irrep)) * channels * nodes
-        return total + self.block.mix.flops(nodes)
+        if self.block.mode == "sparse":
+            return total + self.block.mix.flops(nodes)
+        return total + 2 * dimension(self.stack) * channels * self.block.mix.outputs * nodes
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ normalisation). Reference: Li et al., Mach. Learn.: Sci. Technol. 5, 025044 (202
 doi:10.1088/2632-2153/ad4a04, section 3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -77,7 +78,8 @@ def allowed_paths(first: Irreps, second: Irreps, output: Irreps) -> tuple[Path, 
 @lru_cache(maxsize=4096)
 def clebsch_gordan(l1: int, l2: int, l3: int) -> Float[np.ndarray, "first second output"]:
     """Real Clebsch–Gordan tensor with Σ_{m1 m2} C[m1, m2, m3] C[m1, m2, m3'] = δ; read-only."""
-    unit = o3.wigner_3j(l1, l2, l3, dtype=torch.float64).numpy()
+    with torch.device("cpu"):  # wherever the network is being built
+        unit = o3.wigner_3j(l1, l2, l3, dtype=torch.float64).numpy()
     tensor = np.asarray(unit * np.sqrt(2 * l3 + 1))
     tensor.flags.writeable = False
     return tensor
@@ -98,20 +100,27 @@ def irreps_table(first: Irreps, second: Irreps, output: Irreps) -> CouplingTable
     for p, (i, j, k) in enumerate(paths):
         tensor = clebsch_gordan(first[i].l, second[j].l, output[k].l)
         for m1, m2, m3 in zip(*np.nonzero(np.abs(tensor) > 1e-10), strict=True):
-            key = (starts[0][i] + m1, starts[1][j] + m2, starts[2][k] + m3, p)
-            entries.append((*key, tensor[m1, m2, m3]))
+            key = (starts[0][i] + int(m1), starts[1][j] + int(m2), starts[2][k] + int(m3), p)
+            entries.append((*key, float(tensor[m1, m2, m3])))
+    return _table(paths, entries, (dimension(first), dimension(second), dimension(output)))
+
+
+def _table(
+    paths: Sequence[Path],
+    entries: list[tuple[int, int, int, int, float]],
+    dimensions: tuple[int, int, int],
+) -> CouplingTable:
     # Sorted by output, then first input: the inner loop keeps its rows in cache.
     entries.sort(key=lambda e: (e[2], e[0], e[1], e[3]))
-    columns = list(zip(*entries, strict=True))
-    one, two, three, path = (np.array(c, dtype=np.int64) for c in columns[:4])
+    first, second, output, path, value = zip(*entries, strict=True)
     return CouplingTable(
-        paths=paths,
-        first=one,
-        second=two,
-        output=three,
-        path=path,
-        value=np.array(columns[4], dtype=np.float64),
-        dimensions=(dimension(first), dimension(second), dimension(output)),
+        paths=tuple(paths),
+        first=np.array(first, dtype=np.int64),
+        second=np.array(second, dtype=np.int64),
+        output=np.array(output, dtype=np.int64),
+        path=np.array(path, dtype=np.int64),
+        value=np.array(value, dtype=np.float64),
+        dimensions=dimensions,
     )
 
 
@@ -148,3 +157,28 @@ def separate_table(first: Irreps, second: Irreps, output: Irreps) -> tuple[Coupl
         dimensions=(*table.dimensions[:2], dimension(stack)),
     )
     return apart, stack
+
+
+def rerouted_table(
+    table: CouplingTable, stack: Irreps, routes: Sequence[tuple[int, int]], outputs: Irreps
+) -> CouplingTable:
+    """Paths of a separate table led to other outputs, each as often as there is a route.
+
+    Parameters
+    ----------
+    table, stack
+        From :func:`separate_table`.
+    routes
+        For each new path, the path of ``table`` and the position in ``outputs`` of its result.
+    outputs
+        What is stacked; of the same irrep as the path that is led there.
+    """
+    before, after = offsets(stack), offsets(outputs)
+    entries = []
+    for p, (path, position) in enumerate(routes):
+        shift = after[position] - before[path]
+        for n in np.flatnonzero(table.path == path):
+            key = (int(table.first[n]), int(table.second[n]), int(table.output[n]) + shift, p)
+            entries.append((*key, float(table.value[n])))
+    paths = [(*table.paths[path][:2], position) for path, position in routes]
+    return _table(paths, entries, (*table.dimensions[:2], dimension(outputs)))

@@ -200,12 +200,12 @@ class ClebschGordanProduct(nn.Module):
 
 
 class PathProducts(nn.Module):
-    """Every path of a coupling table by itself, unweighted, stacked as the table says.
+    """The paths of a coupling table without weights of their own.
 
     Parameters
     ----------
     table
-        With an output of its own for every path; see
+        Often with an output of its own for every path; see
         :func:`~namd.nn.fusion.paths.separate_table`.
     channels
         Number of channels.
@@ -221,10 +221,12 @@ class PathProducts(nn.Module):
         self,
         first: Float[Tensor, "first node channel"],
         second: Float[Tensor, "second node channel"],
+        weight: Float[Tensor, "path channel"] | None = None,
     ) -> Float[Tensor, "output node channel"]:
-        """Couple two stacked features node by node and channel by channel."""
-        ones = first.new_ones(len(self.table.paths), self.channels)
-        return _apply(first, second, ones, self.columns)
+        """Couple two features node by node and channel by channel; all weights are 1 if None."""
+        if weight is None:
+            weight = first.new_ones(len(self.table.paths), self.channels)
+        return _apply(first, second, weight, self.columns)
 
     def flops(self, rows: int) -> int:
         """Floating-point operations of one product of ``rows`` nodes."""
