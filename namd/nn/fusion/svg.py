@@ -125,13 +125,14 @@ def _panel(diagram: FusionDiagram) -> tuple[str, float, float]:
     placed = _place(diagram.root, columns)
     height = _TOP + _LEVEL * _levels(diagram.root) + _BOTTOM
     end = height - 34
-    shapes = (
-        f"<title>{escape(str(diagram))}</title>",
+    shapes = [
         *placed.shapes,
         f'<path d="M{placed.x:g} {placed.y:g}V{end:g}"/>',
         _text(placed.x, end + 16, format_irreps(diagram.output), kind="name"),
-    )
-    return "".join(shapes), step * len(legs) + 2 * _MARGIN, height
+    ]
+    shapes.sort(key=lambda shape: not shape.startswith("<path"))  # dots lie on the lines
+    body = f"<title>{escape(str(diagram))}</title>" + "".join(shapes)
+    return body, step * len(legs) + 2 * _MARGIN, height
 
 
 def _edges(diagram: FusionDiagram) -> tuple[Irreps, ...]:
