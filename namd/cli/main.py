@@ -83,7 +83,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "validate": LazyCommand(
         "namd.cli.validate:validate", "Compare our dynamics with exact and published results."
     ),
-    "models": LazyCommand("namd.cli.models:models", "List the models that can be used by name."),
+    "models": LazyCommand("namd.cli.models:models", "List, describe and draw the models at hand."),
     "config": LazyCommand("namd.cli.config:config", "Check, show and document configurations."),
 }
 

@@ -11,23 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from namd.nn.fusion.paths import CouplingTable, coupling_table
+from namd.nn.fusion.paths import coupling_table, outer_table
 from namd.nn.fusion.product import ClebschGordanProduct
 from namd.nn.linear import components
-
-
-def _outer_table(table: CouplingTable) -> CouplingTable:
-    """The same paths for an input that is already the outer product of both components."""
-    second = table.dimensions[1]
-    return CouplingTable(
-        paths=table.paths,
-        first=table.first * second + table.second,
-        second=table.second * 0,
-        output=table.output,
-        path=table.path,
-        value=table.value,
-        dimensions=(table.dimensions[0] * second, 1, table.dimensions[2]),
-    )
 
 
 class Message(nn.Module):
@@ -64,7 +50,7 @@ class Message(nn.Module):
         )
         scale = (radial * neighbours) ** -0.5
         self.radial = nn.Parameter(torch.randn(radial, feature_l + 1, channels) * scale)
-        table = _outer_table(coupling_table(harmonic_l, feature_l, output_l))
+        table = outer_table(coupling_table(harmonic_l, feature_l, output_l))
         self.couple = ClebschGordanProduct(table=table, channels=channels)
 
     feature_of: Tensor

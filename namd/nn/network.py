@@ -15,9 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import FusionArchitecture
-from namd.nn.base import DiabaticNetwork
+from namd.nn.base import DiabaticNetwork, Layer
 from namd.nn.density import Density
-from namd.nn.fusion.block import FusionBlock
+from namd.nn.fusion.comb import FusionComb
+from namd.nn.fusion.diagram import FusionDiagram
+from namd.nn.fusion.irreps import natural_irreps, with_channels
+from namd.nn.fusion.tree import Leg, Vertex
 from namd.nn.linear import ChannelMix
 from namd.nn.message import Message
 from namd.nn.pairs import PairBasis
@@ -47,6 +50,7 @@ class FusionNetwork(DiabaticNetwork):
     ) -> None:
         super().__init__()
         a = architecture
+        self.architecture = a
         atoms = len(atomic_numbers)
         elements = torch.unique(atomic_numbers, return_inverse=True)[1]
         self.pairs = PairBasis(
@@ -59,7 +63,7 @@ class FusionNetwork(DiabaticNetwork):
         self.density = Density(
             elements=elements, radial=a.radial, l_max=a.l_max, channels=a.channels, copies=legs
         )
-        self.first = FusionBlock(
+        self.first = FusionComb(
             leg_l=[a.l_max] * legs,
             internal_l=a.l_max,
             output_l=a.message_l if a.message_layers else None,
@@ -100,6 +104,26 @@ class FusionNetwork(DiabaticNetwork):
         matrix: Tensor = self.readout(stacked)
         return matrix
 
+    def describe(self) -> tuple[Layer, ...]:
+        """Geometry, densities, fusion blocks and messages with their diagrams, readout."""
+        a = self.architecture
+        harmonics = natural_irreps(a.l_max)
+        passed = natural_irreps(a.message_l if a.message_layers else 0)
+        legs = [f"A{n}" for n in range(1, a.correlation + 1)]
+        messages = [layer for layer in self.layers if isinstance(layer, _MessageLayer)]
+        elements = self.readout.diabats * (self.readout.diabats + 1) // 2
+        return (
+            Layer(module="pairs", irreps=with_channels(harmonics, a.radial)),
+            Layer(module="density", irreps=with_channels(harmonics, a.correlation * a.channels)),
+            Layer(
+                module="first",
+                irreps=with_channels(passed, a.channels),
+                diagrams=self.first.diagrams(legs),
+            ),
+            *(layer.describe(f"layers.{n}", a) for n, layer in enumerate(messages)),
+            Layer(module="readout", irreps=f"{elements}x0e"),
+        )
+
 
 class _MessageLayer(nn.Module):
     """One round of messages and its fusion block ((M₁ ⊗ h) ⊗ A) ⊗ M₂."""
@@ -116,7 +140,7 @@ class _MessageLayer(nn.Module):
             neighbours=min(atoms - 1, 12),
         )
         self.legs = ChannelMix(l_max=a.l_max, inputs=a.channels, outputs=2 * a.channels)
-        self.fusion = FusionBlock(
+        self.fusion = FusionComb(
             leg_l=[a.l_max, a.message_l, a.l_max, a.l_max],
             internal_l=a.l_max,
             output_l=None if last else a.message_l,
@@ -136,3 +160,17 @@ class _MessageLayer(nn.Module):
         first, second = torch.chunk(self.legs(self.message(pairs, feature)), 2, dim=-1)
         update, scalars = self.fusion([first, feature, density, second.contiguous()])
         return None if self.skip is None else update + self.skip(feature), scalars
+
+    def describe(self, module: str, architecture: FusionArchitecture) -> Layer:
+        """The message, the fusion of its two mixes M1 and M2, and what is passed on."""
+        harmonics, passed = map(natural_irreps, (architecture.l_max, architecture.message_l))
+        message = Vertex(Leg("Y", harmonics), Leg("h", passed), harmonics)
+        output = natural_irreps(0) if self.skip is None else passed
+        return Layer(
+            module=module,
+            irreps=with_channels(output, architecture.channels),
+            diagrams=(
+                FusionDiagram(message),
+                *self.fusion.diagrams(["M1", "h", "A1", "M2"]),
+            ),
+        )

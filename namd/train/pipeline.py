@@ -112,28 +112,15 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     if limit is not None and limit < len(training):
         training = training.select(np.linspace(0, len(training) - 1, limit).round().astype(int))
     states = len(dataset.states)
-    diabats = config.diabats if config.diabats is not None else states
-    if diabats < states:
-        raise ConfigError(
-            f"W of size {diabats} cannot hold {states} states",
-            where=f"diabats = {diabats}",
-            hint=f"use null or at least {states}",
-        )
     if config.loss.derivatives == "sampled" and states != 2:
         raise ConfigError(
             f"derivatives can be sampled for 2 states only, the data have {states}",
             where='loss.derivatives = "sampled"',
             hint='use "full": the signs of several couplings must be chosen together',
         )
-    information = ModelInformation(
-        name=config.name,
-        molecule=dataset.molecule,
-        states=dataset.states,
-        level_of_theory=dataset.level_of_theory,
-        architecture=config.network,
-        diabats=diabats,
+    model = DiabaticModel(model_information(config, dataset), seed=config.seed).to(
+        choose_device(config.device)
     )
-    model = DiabaticModel(information, seed=config.seed).to(choose_device(config.device))
     initialise(model, training)
     numberings = None
     if config.data.permute_equal_atoms:
@@ -146,6 +133,32 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         validation=validation,
         test=test,
         numberings=numberings,
+    )
+
+
+def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformation:
+    """What the model of a training is made for.
+
+    Raises
+    ------
+    ConfigError
+        If W is too small for the states of the data.
+    """
+    states = len(dataset.states)
+    diabats = config.diabats if config.diabats is not None else states
+    if diabats < states:
+        raise ConfigError(
+            f"W of size {diabats} cannot hold {states} states",
+            where=f"diabats = {diabats}",
+            hint=f"use null or at least {states}",
+        )
+    return ModelInformation(
+        name=config.name,
+        molecule=dataset.molecule,
+        states=dataset.states,
+        level_of_theory=dataset.level_of_theory,
+        architecture=config.network,
+        diabats=diabats,
     )
 
 

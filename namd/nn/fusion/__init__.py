@@ -1,1 +1,1 @@
-"""Clebsch–Gordan products and the fusion blocks built from them."""
+"""Fusion diagrams, what they compute, and the blocks that are made of them."""

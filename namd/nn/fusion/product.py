@@ -193,3 +193,41 @@ class ClebschGordanProduct(nn.Module):
     ) -> Float[Tensor, "output node channel"]:
         """Couple two stacked features node by node and channel by channel."""
         return _apply(first, second, self.weight, self.columns)
+
+    def flops(self, rows: int) -> int:
+        """Floating-point operations of one product of ``rows`` nodes."""
+        return self.table.flops * self.weight.shape[1] * rows
+
+
+class PathProducts(nn.Module):
+    """The paths of a coupling table without weights of their own.
+
+    Parameters
+    ----------
+    table
+        Often with an output of its own for every path; see
+        :func:`~namd.nn.fusion.paths.separate_table`.
+    channels
+        Number of channels.
+    """
+
+    def __init__(self, *, table: CouplingTable, channels: int) -> None:
+        super().__init__()
+        self.table = table
+        self.channels = channels
+        self.columns = _Columns(table, (0, 1, 2))
+
+    def forward(
+        self,
+        first: Float[Tensor, "first node channel"],
+        second: Float[Tensor, "second node channel"],
+        weight: Float[Tensor, "path channel"] | None = None,
+    ) -> Float[Tensor, "output node channel"]:
+        """Couple two features node by node and channel by channel; all weights are 1 if None."""
+        if weight is None:
+            weight = first.new_ones(len(self.table.paths), self.channels)
+        return _apply(first, second, weight, self.columns)
+
+    def flops(self, rows: int) -> int:
+        """Floating-point operations of one product of ``rows`` nodes."""
+        return self.table.flops * self.channels * rows

@@ -5,6 +5,7 @@ import pytest
 import torch
 from e3nn import o3
 
+from namd.nn.fusion.irreps import natural_irreps
 from namd.nn.fusion.paths import allowed_paths, coupling_table
 from namd.nn.fusion.product import (
     ClebschGordanProduct,
@@ -24,7 +25,7 @@ def features(l_max: int, nodes: int, channels: int, seed: int) -> torch.Tensor:
 
 
 def test_paths_keep_natural_parity_and_the_triangle_rule() -> None:
-    paths = allowed_paths(2, 2, 2)
+    paths = allowed_paths(*[natural_irreps(2)] * 3)
     assert len(paths) == 11
     assert (1, 1, 1) not in paths
     assert all(abs(a - b) <= c <= a + b and (a + b + c) % 2 == 0 for a, b, c in paths)

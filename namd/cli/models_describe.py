@@ -1,0 +1,132 @@
+"""``namd models describe``: what a model is, what it is made of and what it costs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from namd.cli import console
+
+
+@click.command()
+@click.argument("model", metavar="NAME_OR_CONFIG")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def describe(model: str, *, as_json: bool) -> None:
+    """Show what a model is: molecule, states, layers, parameters, operations, errors.
+
+    \b
+    Examples:
+      namd models describe stilbene-ssr
+      namd models describe runs/my-model --json
+      namd models describe models/stilbene-ssr/train.yaml
+
+    NAME_OR_CONFIG is a model folder, a name of the zoo, or a training configuration, whose data are
+    read for the molecule. The errors are those found at the end of the training; `namd evaluate`
+    finds them on other labels. FLOP: floating-point operations of one W of one molecule.
+
+    JSON: name, molecule, charge, states, level_of_theory, architecture, parameters,
+    flops_per_molecule, layers (module, irreps, parameters, flops, diagrams of each), and, null if
+    there is none, sha256, folder, training_frames, epochs_done and errors (part of the split → as
+    in namd evaluate --json).
+    """
+    from namd.io.model_header import read_model_header
+    from namd.nn.parallel import use_threads
+    from namd.train.planned import planned_model, summary_of
+
+    use_threads()
+    information, source = planned_model(model)
+    trained = source.is_dir()
+    summary = summary_of(information)
+    facts = {
+        "name": information.name,
+        "molecule": information.molecule.formula,
+        "charge": information.molecule.charge,
+        "states": list(information.states.labels),
+        "level_of_theory": information.level_of_theory,
+        "architecture": information.architecture.model_dump(mode="json"),
+        "parameters": summary.parameters,
+        "flops_per_molecule": summary.flops,
+        "layers": [
+            {
+                "module": part.layer.module,
+                "irreps": part.layer.irreps,
+                "parameters": part.parameters,
+                "flops": part.flops,
+                "diagrams": [str(diagram) for diagram in part.layer.diagrams],
+            }
+            for part in summary.layers
+        ],
+        "sha256": read_model_header(source)["sha256"] if trained else None,
+        "folder": str(source) if trained else None,
+        **_training(source if trained else None),
+    }
+    if as_json:
+        console.result_json(facts)
+        return
+    _show(facts, source)
+    if trained and facts["errors"] is None:
+        console.note("metrics.json is missing; find the errors with `namd evaluate`")
+
+
+def _show(facts: dict[str, Any], source: Path) -> None:
+    from namd.train.card import error_headings, error_rows
+
+    network = dict(facts["architecture"])
+    lines = {
+        "name": facts["name"],
+        "folder" if facts["folder"] else "config": str(source),
+        "molecule": f"{facts['molecule']}, charge {facts['charge']:+d}".removesuffix(", charge +0"),
+        "states": " ".join(facts["states"]),
+        "level": facts["level_of_theory"],
+        "network": f"{network.pop('kind')}: {', '.join(f'{k} {v}' for k, v in network.items())}",
+        "size": f"{facts['parameters']} parameters, "
+        f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
+    }
+    if facts["sha256"]:
+        lines["weights"] = f"SHA-256 {facts['sha256']}"
+    if facts["errors"] is not None:
+        lines["training"] = f"{facts['training_frames']} frames, {facts['epochs_done']} epochs"
+    for name, fact in lines.items():
+        console.result(f"{name:<10}{fact}")
+    console.result()
+    console.table(
+        ["layer", "irreps", "parameters", "MFLOP"],
+        [
+            [n["module"], n["irreps"], str(n["parameters"]), f"{n['flops'] / 1e6:.2f}"]
+            for n in facts["layers"]
+        ],
+    )
+    drawn = [(n["module"], text) for n in facts["layers"] for text in n["diagrams"]]
+    if drawn:
+        console.result("\nFusion diagrams (`namd models diagram` draws them)")
+    for module, text in drawn:
+        console.result(f"  {module:<10}{text}")
+    for part, errors in (facts["errors"] or {}).items():
+        console.result()
+        console.table(
+            error_headings(facts["states"]),
+            error_rows(errors, facts["states"]),
+            title=f"Errors on {part} frames",
+        )
+
+
+def _training(folder: Path | None) -> dict[str, Any]:
+    """What ``metrics.json`` says of the training; all None if there is none."""
+    from namd.errors import ModelError
+
+    names = ("training_frames", "epochs_done", "errors")
+    if folder is None:
+        return dict.fromkeys(names)
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        return {name: metrics[name] for name in names}
+    except FileNotFoundError:
+        return dict.fromkeys(names)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"the record of its training cannot be read: {error}",
+            where=str(path),
+            hint="copy the folder again",
+        ) from None

@@ -1,0 +1,44 @@
+"""The network that a name stands for: a trained model, or a training configuration."""
+
+from pathlib import Path
+
+from namd.config.loading import load_config
+from namd.config.training import TrainingConfig
+from namd.data.reading import read_dataset
+from namd.io.library import find_file, find_model, in_library
+from namd.nn.model import DiabaticModel, ModelInformation
+from namd.nn.model_folder import read_header
+from namd.nn.summary import NetworkSummary, summarise
+from namd.train.pipeline import model_information
+
+
+def planned_model(name: str) -> tuple[ModelInformation, Path]:
+    """What a model is or would be, and the model folder or configuration file that says so.
+
+    Parameters
+    ----------
+    name
+        A model folder, a name of the zoo, or a training configuration (``.yaml``), whose data are
+        read for the molecule and its states.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its header is damaged.
+    ConfigError
+        If the configuration is wrong.
+    DataError
+        If its data cannot be read.
+    """
+    path = in_library(Path(name))
+    if path.suffix not in (".yaml", ".yml"):
+        folder = find_model(name)
+        return read_header(folder)[1], folder
+    config = load_config(path, TrainingConfig)
+    dataset = read_dataset(find_file(config.data.file, base=path.parent))
+    return model_information(config, dataset), path
+
+
+def summary_of(information: ModelInformation) -> NetworkSummary:
+    """Count the network of a model; none of its weights is read."""
+    return summarise(DiabaticModel(information).network, atoms=len(information.molecule))
