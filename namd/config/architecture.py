@@ -77,7 +77,19 @@ class MaceArchitecture(PublishedArchitecture):
     )
 
 
+class CormorantArchitecture(PublishedArchitecture):
+    """Cormorant; with a fusion block, CoFD."""
+
+    kind: Literal["cormorant"] = "cormorant"
+    channels: int = Field(16, ge=1, le=1024, description="channels per irrep")
+    layers: int = Field(4, ge=1, le=8, description="updates of edges and atoms")
+    hidden: int = Field(64, ge=4, le=1024, description="width of the readout perceptrons")
+    fusion: Literal["none", "sparse"] = Field(
+        "none", description="none: Cormorant; sparse: CoFD, see namd.nn.published.three_leg"
+    )
+
+
 Architecture = Annotated[
-    FusionArchitecture | PerceptronArchitecture | MaceArchitecture,
+    FusionArchitecture | PerceptronArchitecture | MaceArchitecture | CormorantArchitecture,
     Field(discriminator="kind"),
 ]

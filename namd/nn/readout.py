@@ -85,21 +85,22 @@ class QuasiDiabaticReadout(nn.Module):
         offdiagonal_limit: float,
     ) -> None:
         super().__init__()
-        self.diabats = diabats
         self.limit = offdiagonal_limit
         self.diagonal = AtomicSum(
             inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
         )
         pairs = diabats * (diabats - 1) // 2
-        self.offdiagonal = AtomicSum(
-            inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
-        )
+        self.offdiagonal = None
+        if pairs:
+            self.offdiagonal = AtomicSum(
+                inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
+            )
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """Assemble the matrix."""
         diagonal = self.diagonal(invariants)
-        if self.diabats == 1:
+        if self.offdiagonal is None:
             return torch.diag_embed(diagonal)
         return diabatic_matrix(diagonal, self.offdiagonal(invariants), limit=self.limit)

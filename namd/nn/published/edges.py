@@ -32,12 +32,15 @@ class Edges:
         Real spherical harmonics of (r_i − r_j)/r, all l stacked, component normalisation.
     waves
         Radial functions, zero for i = j and beyond the cut-off.
+    window
+        The envelope, zero for i = j and beyond the cut-off.
     within
         1 within the cut-off, 0 else and for i = j.
     """
 
     harmonics: Float[Tensor, "molecule atom atom component"]
     waves: Float[Tensor, "molecule atom atom radial"]
+    window: Float[Tensor, "molecule atom atom"]
     within: Float[Tensor, "molecule atom atom"]
 
 
@@ -92,7 +95,7 @@ class EdgeBasis(nn.Module):
         distance = vectors.square().sum(-1).sqrt()
         scaled = distance / self.cutoff
         within = (self.not_self & (scaled < 1.0)).to(positions.dtype)
-        window = polynomial_envelope(scaled, self.envelope_order) * within / distance
+        window = polynomial_envelope(scaled, self.envelope_order) * within
         waves = torch.sin(math.pi * scaled[..., None] * self.number)
         harmonics = o3.spherical_harmonics(
             list(range(self.l_max + 1)),
@@ -102,6 +105,7 @@ class EdgeBasis(nn.Module):
         )
         return Edges(
             harmonics=harmonics,
-            waves=waves * (math.sqrt(2.0 / self.cutoff) * window)[..., None],
+            waves=waves * (math.sqrt(2.0 / self.cutoff) * window / distance)[..., None],
+            window=window,
             within=within,
         )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from namd.config.architecture import (
+    CormorantArchitecture,
     FusionArchitecture,
     MaceArchitecture,
     PerceptronArchitecture,
@@ -25,6 +26,10 @@ ARCHITECTURES = {
     "mace": MaceArchitecture(channels=3, l_max=2, hidden_l=2, radial_hidden=(8,), hidden=4),
     "mofd-sparse": MaceArchitecture(
         channels=3, l_max=2, hidden_l=1, radial_hidden=(8,), hidden=4, fusion="sparse"
+    ),
+    "cormorant": CormorantArchitecture(channels=3, l_max=2, layers=3, hidden=8),
+    "cofd": CormorantArchitecture(
+        channels=3, l_max=2, layers=2, hidden=8, fusion="sparse", site_labels="none"
     ),
     "mofd-dense": MaceArchitecture(
         channels=2,
