@@ -1,4 +1,7 @@
-"""``namd models``: the models at hand, and what each of them is. Imports no torch."""
+"""``namd models``: the models at hand, and what each of them is.
+
+Only the description of an untrained network imports torch.
+"""
 
 import json
 from pathlib import Path
@@ -58,30 +61,36 @@ def describe(model: str, *, as_json: bool) -> None:
     Examples:
       namd models describe stilbene-ssr
       namd models describe runs/my-model --json
+      namd models describe mace-64
 
-    MODEL is a model folder or a name of the zoo. The errors are those found at the end of its
-    training; `namd evaluate MODEL DATA` finds them on other labels.
+    MODEL is a model folder, a name of the zoo, or a training configuration (a file or a name such
+    as mace-64), of which the untrained network is described. The errors are those found at the end
+    of the training; `namd evaluate MODEL DATA` finds them on other labels.
 
     JSON: name, molecule, charge, states, level_of_theory, architecture, sha256, folder, and of its
     training (null if unknown) parameters, training_frames, epochs_done, and errors (part of the
-    split → as in namd evaluate --json).
+    split → as in namd evaluate --json). Of a configuration: name, file, molecule, charge, states,
+    level_of_theory, architecture, parameters.
     """
-    from namd.io.library import find_model
+    from namd.io.library import find_model, find_training_config
     from namd.train.card import error_headings, error_rows
 
+    config = find_training_config(model)
+    if config is not None:
+        _describe_config(config, as_json=as_json)
+        return
     folder = find_model(model)
     facts = _facts(folder) | _training(folder)
     if as_json:
         console.result_json(facts)
         return
-    network = dict(facts["architecture"])
     lines = {
         "name": facts["name"],
         "folder": facts["folder"],
-        "molecule": f"{facts['molecule']}, charge {facts['charge']:+d}".removesuffix(", charge +0"),
+        "molecule": _molecule(facts),
         "states": " ".join(facts["states"]),
         "level": facts["level_of_theory"],
-        "network": f"{network.pop('kind')}: {', '.join(f'{k} {v}' for k, v in network.items())}",
+        "network": _network(facts),
         "weights": f"SHA-256 {facts['sha256']}",
     }
     if facts["errors"] is not None:
@@ -98,6 +107,38 @@ def describe(model: str, *, as_json: bool) -> None:
         )
     if facts["errors"] is None:
         console.note("metrics.json is missing; find the errors with `namd evaluate`")
+
+
+def _describe_config(file: Path, *, as_json: bool) -> None:
+    """What a training configuration would make."""
+    from namd.config.loading import load_config
+    from namd.config.training import TrainingConfig
+    from namd.train.pipeline import outline
+
+    facts = outline(load_config(file, TrainingConfig, ()), base=file.parent)
+    if as_json:
+        console.result_json(facts | {"file": str(file)})
+        return
+    lines = {
+        "name": facts["name"],
+        "file": str(file),
+        "molecule": _molecule(facts),
+        "states": " ".join(facts["states"]),
+        "level": facts["level_of_theory"],
+        "network": _network(facts),
+        "weights": f"untrained, {facts['parameters']} parameters",
+    }
+    for name, fact in lines.items():
+        console.result(f"{name:<10}{fact}")
+
+
+def _molecule(facts: dict[str, Any]) -> str:
+    return f"{facts['molecule']}, charge {facts['charge']:+d}".removesuffix(", charge +0")
+
+
+def _network(facts: dict[str, Any]) -> str:
+    sizes = dict(facts["architecture"])
+    return f"{sizes.pop('kind')}: {', '.join(f'{k} {v}' for k, v in sizes.items())}"
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from namd.config.loading import differing_keys, resolved_config
@@ -20,7 +21,7 @@ from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_text
 from namd.io.library import find_file
 from namd.nn.device import choose_device
-from namd.nn.factory import parameter_count
+from namd.nn.factory import build_network, parameter_count
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import save_model
 from namd.train.card import model_card
@@ -84,7 +85,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         If the split leaves nothing to train on or to validate with, or there is no such device.
     """
     path = find_file(config.data.file, base=base)
-    dataset = read_dataset(path)
+    dataset = _wanted_states(read_dataset(path), config)
     check_dataset(
         dataset,
         path=path,
@@ -147,6 +148,43 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         test=test,
         numberings=numberings,
     )
+
+
+def outline(config: TrainingConfig, *, base: Path) -> dict[str, Any]:
+    """What a training would make, without splitting the data or fixing any scale.
+
+    Parameters
+    ----------
+    config, base
+        As for :func:`prepare`.
+
+    Returns
+    -------
+    dict
+        Name, molecule, charge, states, level of theory, architecture and number of parameters;
+        plain JSON types.
+    """
+    dataset = _wanted_states(read_dataset(find_file(config.data.file, base=base)), config)
+    states = len(dataset.states)
+    network = build_network(
+        config.network,
+        atomic_numbers=torch.from_numpy(dataset.molecule.atomic_numbers),
+        diabats=config.diabats if config.diabats is not None else states,
+    )
+    return {
+        "name": config.name,
+        "molecule": dataset.molecule.formula,
+        "charge": dataset.molecule.charge,
+        "states": list(dataset.states.labels),
+        "level_of_theory": dataset.level_of_theory,
+        "architecture": config.network.model_dump(mode="json"),
+        "parameters": parameter_count(network),
+    }
+
+
+def _wanted_states(dataset: Dataset, config: TrainingConfig) -> Dataset:
+    number = config.data.states
+    return dataset if number is None else dataset.lowest_states(number)
 
 
 def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:
