@@ -25,7 +25,7 @@ and 4.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from namd.nn.linear import block, components
@@ -90,8 +90,35 @@ def pair_product(
     return torch.einsum("bivmc,bjvc->bijmc", prepared, neighbour)
 
 
+def sparse_table(
+    edges: tuple[InternalEdge, ...], *, feature_l: int, harmonic_l: int, output_l: int
+) -> Float64[Tensor, "harmonic neighbour root output"]:
+    """All sparse diagrams as one tensor, the internal irreps summed over.
+
+    Vertices into an internal irrep are summed with weight 1/√(their number), and so are the
+    diagrams into one output l.
+    """
+    sizes = [components(l) for l in (harmonic_l, feature_l, feature_l, output_l)]
+    table = torch.zeros(sizes, dtype=torch.float64)
+    diagrams = [
+        sum(l == J for edge in edges for _, J in edge.outgoing) for l in range(output_l + 1)
+    ]
+    for edge in edges:
+        for l1, l2 in edge.incoming:
+            entering = clebsch_gordan(l1, l2, edge.l) / len(edge.incoming) ** 0.5
+            for l, J in edge.outgoing:
+                leaving = clebsch_gordan(edge.l, l, J) / diagrams[J] ** 0.5
+                both = torch.einsum("uvk,kyJ->yvuJ", entering, leaving)
+                table[block(l), block(l2), block(l1), block(J)] += both
+    return table
+
+
 class SparseFusion(nn.Module):
     """Sparse three-leg block; see the module's docstring.
+
+    Evaluated node by node: without weights on the internal edge the sum over neighbours can be
+    taken first, for every l of Y and component of F_j, and what remains is one product with the
+    root per atom.
 
     Parameters
     ----------
@@ -102,6 +129,8 @@ class SparseFusion(nn.Module):
     radial
         Number of radial functions of the edges.
     """
+
+    table: Tensor
 
     def __init__(
         self,
@@ -114,23 +143,15 @@ class SparseFusion(nn.Module):
         radial: int,
     ) -> None:
         super().__init__()
-        self.edges = internal_edges(
+        edges = internal_edges(
             feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l, internal_l=internal_l
         )
-        self.output_l = output_l
-        self.legs = IrrepLinear(inputs=[channels] * (feature_l + 1), outputs=channels)
-        self.radial = Perceptron([radial, _RADIAL_HIDDEN, (harmonic_l + 1) * channels])
+        table = sparse_table(edges, feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l)
+        self.register_buffer("table", table, persistent=False)
         self.harmonics = harmonic_l + 1
+        self.legs = IrrepLinear(inputs=[channels] * (feature_l + 1), outputs=channels)
+        self.radial = Perceptron([radial, _RADIAL_HIDDEN, self.harmonics * channels])
         self.mix = IrrepLinear(inputs=[channels] * (output_l + 1), outputs=channels)
-        self.couplings = nn.ModuleList(
-            CoupledHarmonics(edge.l, l, J) for edge in self.edges for l, J in edge.outgoing
-        )
-        for number, edge in enumerate(self.edges):
-            table = torch.zeros(*[components(feature_l)] * 2, 2 * edge.l + 1, dtype=torch.float64)
-            for l1, l2 in edge.incoming:
-                table[block(l1), block(l2)] = clebsch_gordan(l1, l2, edge.l)
-            table /= len(edge.incoming) ** 0.5
-            self.register_buffer(f"table{number}", table, persistent=False)
 
     def forward(
         self, feature: Float[Tensor, "molecule atom input channel"], edges: Edges
@@ -138,18 +159,27 @@ class SparseFusion(nn.Module):
         """Sum of all diagrams over all neighbours."""
         legs = self.legs(parts(feature))
         weights = self.radial(edges.waves).chunk(self.harmonics, dim=-1)
-        sums: list[list[Tensor]] = [[] for _ in range(self.output_l + 1)]
-        couplings = iter(self.couplings)
-        for number, internal in enumerate(self.edges):
-            pairs = pair_product(legs, legs, self.get_buffer(f"table{number}"))
-            for l, J in internal.outgoing:
-                sums[J].append(neighbour_sum(pairs, weights[l], next(couplings)(edges)))
-        mixed: Tensor = self.mix([torch.stack(terms).sum(0) / len(terms) ** 0.5 for terms in sums])
+        density = torch.cat(
+            [
+                edges.harmonics[..., block(l)].mT
+                @ (weight[..., None, :] * legs[:, None]).flatten(3)
+                for l, weight in enumerate(weights)
+            ],
+            dim=2,
+        )
+        # [molecule, atom, harmonic × neighbour, channel] against the table, then the root.
+        density = density.reshape(*legs.shape[:2], -1, legs.shape[-1]).transpose(2, 3)
+        table = self.table.to(density.dtype)
+        coupled = (density @ table.flatten(0, 1).flatten(1)).view(
+            *density.shape[:3], *table.shape[2:]
+        )
+        fused = torch.einsum("bauc,bacuJ->baJc", legs, coupled)
+        mixed: Tensor = self.mix(parts(fused))
         return mixed
 
 
 class DenseFusion(nn.Module):
-    """Dense three-leg block; parameters as in :class:`SparseFusion`."""
+    """Dense three-leg block, evaluated on edges; parameters as in :class:`SparseFusion`."""
 
     def __init__(
         self,
