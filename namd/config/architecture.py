@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from namd.config.section import Section
 
@@ -76,6 +76,16 @@ class MaceArchitecture(PublishedArchitecture):
         "none", description="none: MACE; sparse, dense: MoFD, see namd.nn.published.three_leg"
     )
 
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "MaceArchitecture":
+        if self.hidden_l > self.l_max:
+            raise ValueError(f"hidden_l = {self.hidden_l} is above l_max = {self.l_max}")
+        if self.fusion != "none" and (self.layers < 2 or self.hidden_l == 0):
+            raise ValueError(
+                "the fusion block needs features with l > 0: at least 2 layers and hidden_l = 1"
+            )
+        return self
+
 
 class CormorantArchitecture(PublishedArchitecture):
     """Cormorant; with a fusion block, CoFD."""
@@ -87,6 +97,12 @@ class CormorantArchitecture(PublishedArchitecture):
     fusion: Literal["none", "sparse"] = Field(
         "none", description="none: Cormorant; sparse: CoFD, see namd.nn.published.three_leg"
     )
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "CormorantArchitecture":
+        if self.fusion != "none" and self.layers < 2:
+            raise ValueError("the fusion block needs features with l > 0: at least 2 layers")
+        return self
 
 
 Architecture = Annotated[

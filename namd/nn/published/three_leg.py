@@ -18,8 +18,7 @@ every diagram has its own radial function; the outgoing mix sees all diagrams si
 
 References
 ----------
-Li et al., Mach. Learn.: Sci. Technol. 5, 025044 (2024), doi:10.1088/2632-2153/ad4a04, sections 3
-and 4.
+Li et al., Mach. Learn.: Sci. Technol. 5, 025044 (2024), doi:10.1088/2632-2153/ad4a04.
 """
 
 from dataclasses import dataclass

@@ -37,16 +37,19 @@ def coupling_trees(l_max: int, degree: int) -> list[_Tree]:
             (l, (-1) ** l, np.eye(components(l_max))[block(l)].astype(np.float64))
             for l in range(l_max + 1)
         ]
-    trees = [
-        tree for left in coupling_trees(l_max, degree - 1) for tree in _with_one_more(left, l_max)
-    ]
-    return sorted(trees, key=lambda tree: tree[:2])
+    return sorted(_grown(l_max, degree, highest=degree * l_max), key=lambda tree: tree[:2])
 
 
-def _with_one_more(left: _Tree, l_max: int) -> Iterator[_Tree]:
+def _grown(l_max: int, degree: int, *, highest: int) -> Iterator[_Tree]:
+    """Trees with outputs up to ``highest`` one by one, ordered within each output."""
+    for left in coupling_trees(l_max, degree - 1):
+        yield from _with_one_more(left, l_max, highest)
+
+
+def _with_one_more(left: _Tree, l_max: int, highest: int) -> Iterator[_Tree]:
     k, parity, inner = left
     for l in range(l_max + 1):
-        for output in range(abs(k - l), k + l + 1):
+        for output in range(abs(k - l), min(k + l, highest) + 1):
             vertex = _clebsch_gordan_array(k, l, output)
             grown = np.zeros((2 * output + 1, *inner.shape[1:], components(l_max)))
             grown[..., block(l)] = np.einsum("a...,abc->c...b", inner, vertex)
@@ -73,12 +76,14 @@ def symmetric_trees(l_max: int, degree: int) -> tuple[Float[np.ndarray, "m monom
     position = {monomial: n for n, monomial in enumerate(indices)}
     of_entry = np.array([position[tuple(sorted(i))] for i in np.ndindex(*[size] * degree)])
     by_l: list[list[np.ndarray]] = [[] for _ in range(l_max + 1)]
-    for l, parity, tree in coupling_trees(l_max, degree):
-        if l <= l_max and parity == (-1) ** l:
+    # One tree in memory at a time: together they would be some hundred megabytes.
+    trees = coupling_trees(l_max, 1) if degree == 1 else _grown(l_max, degree, highest=l_max)
+    for l, parity, tree in trees:
+        if parity == (-1) ** l:
             flat = tree.reshape(2 * l + 1, -1)
             rows = [np.bincount(of_entry, weights=row, minlength=len(indices)) for row in flat]
             by_l[l].append(np.array(rows))
-    return tuple(np.stack(trees, axis=-1) for trees in by_l)
+    return tuple(np.stack(polynomials, axis=-1) for polynomials in by_l)
 
 
 @lru_cache
