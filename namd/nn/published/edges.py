@@ -19,6 +19,7 @@ from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from namd.nn.pairs import envelope
 from namd.units import ANGSTROM_PER_BOHR
 
 
@@ -42,18 +43,6 @@ class Edges:
     waves: Float[Tensor, "molecule atom atom radial"]
     window: Float[Tensor, "molecule atom atom"]
     within: Float[Tensor, "molecule atom atom"]
-
-
-def polynomial_envelope(x: Float[Tensor, "*shape"], order: int) -> Float[Tensor, "*shape"]:
-    """f_p(x): 1 at x = 0, 0 with two vanishing derivatives for x ≥ 1."""
-    p = order
-    inside = (
-        1.0
-        - (p + 1) * (p + 2) / 2 * x**p
-        + p * (p + 2) * x ** (p + 1)
-        - p * (p + 1) / 2 * x ** (p + 2)
-    )
-    return torch.where(x < 1.0, inside, torch.zeros_like(x))
 
 
 class EdgeBasis(nn.Module):
@@ -95,7 +84,7 @@ class EdgeBasis(nn.Module):
         distance = vectors.square().sum(-1).sqrt()
         scaled = distance / self.cutoff
         within = (self.not_self & (scaled < 1.0)).to(positions.dtype)
-        window = polynomial_envelope(scaled, self.envelope_order) * within
+        window = envelope(scaled, order=self.envelope_order) * within
         waves = torch.sin(math.pi * scaled[..., None] * self.number)
         harmonics = o3.spherical_harmonics(
             list(range(self.l_max + 1)),
