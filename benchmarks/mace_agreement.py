@@ -1,18 +1,18 @@
-"""Our MACE beside an independent one: same weights, same geometries, and hopefully same numbers.
+"""Our MACE beside an independent one: same weights, same geometries, same numbers.
 
 Two steps in two environments, because ``mace-torch`` needs an older e3nn than we do:
 
     python -m venv OTHER
     OTHER/bin/pip install torch==2.13.0 mace-torch==0.3.16
     OTHER/bin/python benchmarks/mace_agreement.py write reference.npz
-    python benchmarks/mace_agreement.py compare reference.npz --json benchmarks/results/mace.json
+    python benchmarks/mace_agreement.py compare reference.npz --json mace-agreement.json
 
 ``write`` draws a random model of the published configuration (two elements, two interactions,
 l ≤ 3, correlation 3, 8 Bessel waves, radial perceptron 64, 64, 64) with ``mace-torch`` in float64,
 evaluates energies and forces of distorted geometries of a small molecule, and keeps weights,
 geometries and results. ``compare`` copies the weights into our network and prints the largest
-deviations; it fails above 1e-6 eV and 1e-6 eV/Å. ``--channels 3 --radial-hidden 8 8`` makes the
-small file that the test suite keeps.
+deviations; it fails above 1e-6 eV and 1e-6 eV/Å. Our result is in ``benchmarks/results``;
+``--channels 3 --radial-hidden 8 8`` makes the small file that the test suite keeps.
 """
 
 # ruff: noqa: PLC0415  (each step runs in an environment that lacks the other's packages)
