@@ -74,6 +74,7 @@ class FusionNetwork(DiabaticNetwork):
         for remaining in reversed(range(a.message_layers)):
             self.layers.append(_MessageLayer(a, atoms=atoms, last=remaining == 0))
             scalars += 4 * a.channels
+        self.diabats = diabats
         self.readout = QuasiDiabaticReadout(
             inputs=scalars,
             hidden=a.hidden,
@@ -111,7 +112,7 @@ class FusionNetwork(DiabaticNetwork):
         passed = natural_irreps(a.message_l if a.message_layers else 0)
         legs = [f"A{n}" for n in range(1, a.correlation + 1)]
         messages = [layer for layer in self.layers if isinstance(layer, _MessageLayer)]
-        elements = self.readout.diabats * (self.readout.diabats + 1) // 2
+        elements = self.diabats * (self.diabats + 1) // 2
         return (
             Layer(module="pairs", irreps=with_channels(harmonics, a.radial)),
             Layer(module="density", irreps=with_channels(harmonics, a.correlation * a.channels)),

@@ -50,6 +50,21 @@ class AtomicSum(nn.Module):
         return result
 
 
+def diabatic_matrix(
+    diagonal: Float[Tensor, "molecule diabat"],
+    offdiagonal: Float[Tensor, "molecule pair"],
+    *,
+    limit: float,
+) -> Float[Tensor, "molecule diabat diabat"]:
+    """Assemble W from its diagonal and its unbounded off-diagonal elements w: L tanh(w/L)."""
+    matrix = torch.diag_embed(diagonal)
+    diabats = matrix.shape[1]
+    row, column = torch.triu_indices(diabats, diabats, offset=1, device=matrix.device)
+    upper = torch.zeros_like(matrix)
+    upper[:, row, column] = limit * torch.tanh(offdiagonal / limit)
+    return matrix + upper + upper.mT
+
+
 class QuasiDiabaticReadout(nn.Module):
     """W, symmetric [molecule, diabat, diabat], in units of the model's scale (1 eV).
 
@@ -58,9 +73,6 @@ class QuasiDiabaticReadout(nn.Module):
     and with it the gap and the force. The limit L, a few times the largest element the data need,
     leaves the elements inside the data as they are.
     """
-
-    upper_row: Tensor
-    upper_column: Tensor
 
     def __init__(
         self,
@@ -73,27 +85,22 @@ class QuasiDiabaticReadout(nn.Module):
         offdiagonal_limit: float,
     ) -> None:
         super().__init__()
-        self.diabats = diabats
         self.limit = offdiagonal_limit
         self.diagonal = AtomicSum(
             inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
         )
         pairs = diabats * (diabats - 1) // 2
-        self.offdiagonal = AtomicSum(
-            inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
-        )
-        row, column = torch.triu_indices(diabats, diabats, offset=1)
-        self.register_buffer("upper_row", row, persistent=False)
-        self.register_buffer("upper_column", column, persistent=False)
+        self.offdiagonal = None
+        if pairs:
+            self.offdiagonal = AtomicSum(
+                inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
+            )
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """Assemble the matrix."""
-        matrix = torch.diag_embed(self.diagonal(invariants))
-        if self.diabats == 1:
-            return matrix
-        upper = torch.zeros_like(matrix)
-        elements = self.limit * torch.tanh(self.offdiagonal(invariants) / self.limit)
-        upper[:, self.upper_row, self.upper_column] = elements
-        return matrix + upper + upper.mT
+        diagonal = self.diagonal(invariants)
+        if self.offdiagonal is None:
+            return torch.diag_embed(diagonal)
+        return diabatic_matrix(diagonal, self.offdiagonal(invariants), limit=self.limit)
