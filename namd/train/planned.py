@@ -31,6 +31,8 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
         If its data cannot be read.
     """
     path = find_training_config(name)
+    if path is None and Path(name).suffix in (".yaml", ".yml"):
+        path = Path(name)  # so that it is missed as a configuration, not as a model
     if path is None:
         folder = find_model(name)
         return read_header(folder)[1], folder

@@ -77,8 +77,8 @@ def test_describe_shows_what_a_configuration_would_make(
     assert "perceptron: hidden 256, layers 3" in shown
     assert "untrained" in shown
     assert "215" in shown
-    assert run(["models", "describe", str(tmp_path / "gone.yaml")]) == 3
-    assert "no such model" in capsys.readouterr().err
+    assert run(["models", "describe", str(tmp_path / "gone.yaml")]) == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 def test_list_names_every_model_and_what_it_knows(
