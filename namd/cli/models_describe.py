@@ -25,7 +25,7 @@ def describe(model: str, *, as_json: bool) -> None:
     read for the molecule. The errors are those found at the end of the training; `namd evaluate`
     finds them on other labels. FLOP: floating-point operations of one W of one molecule.
 
-    JSON: name, molecule, charge, states, level_of_theory, architecture, parameters,
+    JSON: name, molecule, charge, states, level_of_theory, architecture, head, parameters,
     flops_per_molecule, layers (module, irreps, parameters, flops, diagrams of each), and, null if
     there is none, sha256, folder, training_frames, epochs_done and errors (part of the split → as
     in namd evaluate --json).
@@ -45,6 +45,7 @@ def describe(model: str, *, as_json: bool) -> None:
         "states": list(information.states.labels),
         "level_of_theory": information.level_of_theory,
         "architecture": information.architecture.model_dump(mode="json"),
+        "head": information.head.model_dump(mode="json"),
         "parameters": summary.parameters,
         "flops_per_molecule": summary.flops,
         "layers": [
@@ -72,7 +73,8 @@ def describe(model: str, *, as_json: bool) -> None:
 def _show(facts: dict[str, Any], source: Path) -> None:
     from namd.train.card import error_headings, error_rows
 
-    network = dict(facts["architecture"])
+    network, head = dict(facts["architecture"]), dict(facts["head"])
+    chosen = [f"{k} {v}" for k, v in head.items() if k != "kind" and v]
     lines = {
         "name": facts["name"],
         "folder" if facts["folder"] else "config": str(source),
@@ -80,6 +82,7 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         "states": " ".join(facts["states"]),
         "level": facts["level_of_theory"],
         "network": f"{network.pop('kind')}: {', '.join(f'{k} {v}' for k, v in network.items())}",
+        "head": ", ".join([head["kind"], *chosen]),
         "size": f"{facts['parameters']} parameters, "
         f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
     }

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from namd.config.architecture import Architecture, FusionArchitecture
+from namd.config.head import Head, QuasiDiabaticHead
 from namd.config.section import Section
 
 
@@ -87,6 +88,7 @@ class TrainingConfig(Section):
     name: str = Field("model", min_length=1, pattern=r"^[A-Za-z0-9._-]+$", description="model name")
     data: DataConfig
     network: Architecture = Field(default_factory=FusionArchitecture)
+    head: Head = Field(default_factory=QuasiDiabaticHead)
     diabats: int | None = Field(
         None, ge=1, le=16, description="size M of W, at least the number of states (null: equal)"
     )

@@ -20,8 +20,31 @@ _START = 0.2  # the untrained W hardly departs from its shift: training starts f
 _COLUMNS = 16
 
 
-class AtomicSum(nn.Module):
-    """Σ_atoms of a two-layer perceptron of the atom's invariants, optionally labelled by site."""
+def times(
+    rows: Float[Tensor, "*row inner"], matrix: Float[Tensor, "inner output"]
+) -> Float[Tensor, "*row output"]:
+    """``rows @ matrix``, every row rounded alike wherever it stands in a batch.
+
+    BLAS does so for whole vectors of columns, to which the matrix is filled up.
+    """
+    outputs = matrix.shape[1]
+    padded = nn.functional.pad(matrix, (0, -outputs % _COLUMNS))
+    product: Tensor = (rows @ padded)[..., :outputs]
+    return product
+
+
+class AtomicPerceptron(nn.Module):
+    """A two-layer perceptron of each atom's invariants, optionally labelled by site.
+
+    Parameters
+    ----------
+    inputs, hidden, outputs
+        Widths; the leaves use ``outer`` [hidden, output].
+    atoms
+        Number of atoms.
+    labelled
+        Whether each atom has a bias and a weight of its own.
+    """
 
     def __init__(
         self, *, inputs: int, hidden: int, outputs: int, atoms: int, labelled: bool
@@ -33,21 +56,42 @@ class AtomicSum(nn.Module):
         self.site_bias = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
         self.site_weight = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
 
-    def forward(
+    def hidden(
         self, invariants: Float[Tensor, "molecule atom feature"]
-    ) -> Float[Tensor, "molecule output"]:
-        """Sum of atomic outputs."""
-        hidden = self.middle(self.inner(invariants))
+    ) -> Float[Tensor, "molecule atom hidden"]:
+        """The second hidden layer of every atom."""
+        hidden: Tensor = self.middle(self.inner(invariants))
         if self.site_bias is not None:
             hidden = hidden + self.site_bias
         hidden = nn.functional.silu(hidden)
         if self.site_weight is not None:
             hidden = hidden * self.site_weight
-        # Whole vectors of columns: BLAS then rounds every row alike, wherever it stands in a batch.
-        outputs = self.outer.shape[1]
-        padded = nn.functional.pad(self.outer, (0, -outputs % _COLUMNS))
-        result: Tensor = (hidden.sum(1) @ padded)[:, :outputs]
-        return result
+        return hidden
+
+
+class AtomicSum(AtomicPerceptron):
+    """Σ_atoms of a two-layer perceptron of the atom's invariants."""
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule output"]:
+        """Sum of atomic outputs."""
+        return times(self.hidden(invariants).sum(1), self.outer)
+
+
+def diabatic_matrix(
+    diagonal: Float[Tensor, "molecule diabat"],
+    offdiagonal: Float[Tensor, "molecule pair"],
+    *,
+    limit: float,
+) -> Float[Tensor, "molecule diabat diabat"]:
+    """Assemble W from its diagonal and its unbounded off-diagonal elements w: L tanh(w/L)."""
+    matrix = torch.diag_embed(diagonal)
+    diabats = matrix.shape[1]
+    row, column = torch.triu_indices(diabats, diabats, offset=1, device=matrix.device)
+    upper = torch.zeros_like(matrix)
+    upper[:, row, column] = limit * torch.tanh(offdiagonal / limit)
+    return matrix + upper + upper.mT
 
 
 class QuasiDiabaticReadout(nn.Module):
@@ -58,9 +102,6 @@ class QuasiDiabaticReadout(nn.Module):
     and with it the gap and the force. The limit L, a few times the largest element the data need,
     leaves the elements inside the data as they are.
     """
-
-    upper_row: Tensor
-    upper_column: Tensor
 
     def __init__(
         self,
@@ -73,27 +114,48 @@ class QuasiDiabaticReadout(nn.Module):
         offdiagonal_limit: float,
     ) -> None:
         super().__init__()
-        self.diabats = diabats
         self.limit = offdiagonal_limit
         self.diagonal = AtomicSum(
             inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
         )
         pairs = diabats * (diabats - 1) // 2
-        self.offdiagonal = AtomicSum(
-            inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
-        )
-        row, column = torch.triu_indices(diabats, diabats, offset=1)
-        self.register_buffer("upper_row", row, persistent=False)
-        self.register_buffer("upper_column", column, persistent=False)
+        self.offdiagonal = None
+        if pairs:
+            self.offdiagonal = AtomicSum(
+                inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
+            )
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """Assemble the matrix."""
-        matrix = torch.diag_embed(self.diagonal(invariants))
-        if self.diabats == 1:
-            return matrix
-        upper = torch.zeros_like(matrix)
-        elements = self.limit * torch.tanh(self.offdiagonal(invariants) / self.limit)
-        upper[:, self.upper_row, self.upper_column] = elements
-        return matrix + upper + upper.mT
+        diagonal = self.diagonal(invariants)
+        if self.offdiagonal is None:
+            return torch.diag_embed(diagonal)
+        return diabatic_matrix(diagonal, self.offdiagonal(invariants), limit=self.limit)
+
+
+class EnergyReadout(nn.Module):
+    """A diagonal W: energies of the states of a direct head, in units of the model's scale.
+
+    Parameters
+    ----------
+    inputs, hidden, states, atoms
+        Invariants per atom, hidden width, number of states and atoms.
+    labels
+        The energies have site labels where it is ``all``.
+    """
+
+    def __init__(
+        self, *, inputs: int, hidden: int, states: int, atoms: int, labels: SiteLabels
+    ) -> None:
+        super().__init__()
+        self.diagonal = AtomicSum(
+            inputs=inputs, hidden=hidden, outputs=states, atoms=atoms, labelled=labels == "all"
+        )
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule state state"]:
+        """Put the energies on the diagonal."""
+        return torch.diag_embed(self.diagonal(invariants))

@@ -159,6 +159,7 @@ def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformat
         level_of_theory=dataset.level_of_theory,
         architecture=config.network,
         diabats=diabats,
+        head=config.head,
     )
 
 

@@ -47,8 +47,8 @@ def sampled_loss(
         As in :func:`namd.train.loss.multistate_loss`.
     """
     moving = positions.to(model.dtype).requires_grad_()
-    raw = model.network(moving)
-    matrix = raw.double() * model.scale + torch.diag(model.shift)
+    prediction = model.network.evaluate(moving)
+    raw, matrix = prediction.matrix, model.in_hartree(prediction.matrix)
     predicted, vectors = eigenvectors(matrix)
     gap_ev = (energies[:, 1] - energies[:, 0]) * EV_PER_HARTREE
     draw = torch.where(gap_ev < weights.degenerate_gap_ev, _MEAN, draw)
@@ -64,9 +64,13 @@ def sampled_loss(
         dim=1,
     )
     rows = torch.arange(len(draw), device=draw.device)
-    cotangent = (choices[rows, draw] * model.scale).to(raw.dtype)
+    drawn = choices[rows, draw]
+    cotangent = (drawn * model.scale).to(raw.dtype)
     (field,) = torch.autograd.grad(raw, moving, cotangent, create_graph=True)
     field = field.double()
+    learned = model.learned_coupling(prediction)
+    if learned is not None:
+        field = field + torch.einsum("bkl,bklax->bax", drawn, learned)
 
     references = torch.stack([forces[:, 0], forces[:, 1], coupling[:, 0], forces.mean(1)], dim=1)
     reference = references[rows, draw]

@@ -1,0 +1,104 @@
+"""Heads as a user meets them: trained, evaluated, run, refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from namd.cli.main import run
+from namd.data.native import write_dataset
+from namd.io.ensemble import read_ensemble
+
+CONFIG = """
+name: tiny
+data: {file: labels.h5, validation: [walk-1], test: ["walk-2", "walk-3"]}
+network: {kind: fusion, channels: 3, l_max: 1, correlation: 2, radial: 3, hidden: 6}
+optimiser: {epochs: 2, batch_size: 8, warmup_steps: 2, learning_rate: 0.01}
+seed: 3
+device: cpu
+"""
+DYNAMICS = """
+potential: {model: model}
+initial_conditions:
+  {method: boltzmann, geometry: {file: start.xyz}, positions: fixed, temperature_k: 300, state: 1}
+dynamics: {timestep_fs: 0.25, duration_fs: 2, electronic: nac-vectors}
+output: {every_fs: 0.5}
+trajectories: 3
+seed: 1
+"""
+XYZ = """6
+
+C 0 0 0
+N 0 0 1.27
+H 0.9 0 -0.58
+H -0.9 0 -0.58
+H 0.85 0 1.8
+H -0.85 0 1.8
+"""
+HEADS = {
+    "direct": "{kind: direct}",
+    "residual": "{kind: quasi-diabatic, residual: true}",
+    "odd": "{kind: quasi-diabatic, odd_diabats: [1]}",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_labelled: Callable[..., Any]) -> Path:
+    write_dataset(make_labelled(32, states=2, basis=True), tmp_path / "labels.h5")
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    (tmp_path / "run.yaml").write_text(DYNAMICS)
+    (tmp_path / "start.xyz").write_text(XYZ)
+    return tmp_path
+
+
+def train(folder: Path, *changes: str) -> int:
+    options = [word for change in changes for word in ("--set", change)]
+    return run(["train", str(folder / "tiny.yaml"), "--output", str(folder / "model"), *options])
+
+
+@pytest.mark.parametrize("derivatives", ["full", "sampled"])
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_every_head_is_trained_described_and_run(
+    folder: Path, head: str, derivatives: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, f"head={head}", f"loss.derivatives={derivatives}") == 0
+    capsys.readouterr()
+    assert run(["models", "describe", str(folder / "model"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["head"]
+    assert told["kind"] == ("direct" if "direct" in head else "quasi-diabatic")
+    assert run(["evaluate", str(folder / "model"), str(folder / "labels.h5"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["coupling_r2"] is not None
+    command = ["run", "surface-hopping", str(folder / "run.yaml"), "--output", str(folder / "run")]
+    assert run(command) == 0
+    ensemble = read_ensemble(folder / "run")
+    assert ensemble.n_trajectories == 3
+    assert len(ensemble.time) == 5
+
+
+def test_a_head_without_a_basis_asks_for_coupling_vectors(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, "head.kind=direct") == 0
+    change = ["--set", "dynamics.electronic=local-diabatization"]
+    command = ["run", "surface-hopping", str(folder / "run.yaml"), "--output", str(folder / "run")]
+    assert run([*command, *change]) == 2
+    assert "nac-vectors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["head.kind=direct", "network={kind: perceptron}"], "no vectors at its atoms"),
+        (["head.kind=direct", "diabats=3"], "as many diabats as states"),
+        (["head={kind: quasi-diabatic, odd_diabats: [2]}"], "counted from 0"),
+        (["head={kind: quasi-diabatic, odd_diabats: [1], dipoles: true}"], "axial vectors"),
+    ],
+)
+def test_heads_that_do_not_fit_are_refused(
+    folder: Path, changes: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, *changes) == 2
+    assert words in capsys.readouterr().err
+    assert not (folder / "model").exists()
