@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from namd.config.architecture import Architecture, FusionArchitecture
 from namd.config.head import Head, QuasiDiabaticHead
@@ -39,6 +39,12 @@ class DataConfig(Section):
 class LossWeights(Section):
     """Weights of the loss terms; see namd.train.loss."""
 
+    target: Literal["adiabatic", "diabatic"] = Field(
+        "adiabatic",
+        description="adiabatic: energies, forces and couplings in any gauge; diabatic: the "
+        "method's own matrix W and its gradient where the labels have diabatic_hamiltonian, as "
+        "many diabats as states, and the former elsewhere",
+    )
     derivatives: Literal["full", "sampled"] = Field(
         "full",
         description="full: every force and coupling of every frame in each step; sampled (two "
@@ -62,6 +68,12 @@ class LossWeights(Section):
     force_delta_ev_per_angstrom: float = Field(
         0.03, gt=0, description="pseudo-Huber scale of forces and couplings, eV/Å"
     )
+
+    @model_validator(mode="after")
+    def _whole_gradient(self) -> "LossWeights":
+        if self.target == "diabatic" and self.derivatives == "sampled":
+            raise ValueError("target diabatic needs derivatives full: all elements of the gradient")
+        return self
 
 
 class OptimiserConfig(Section):

@@ -11,7 +11,7 @@ energies near −1000 eV lose no digits.
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import Architecture
@@ -71,6 +71,30 @@ class ModelInformation:
                 where=f"head.odd_diabats = {list(self.head.odd_diabats)}",
                 hint=f"give numbers below {self.diabats}",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivatives:
+    """W and its covariant gradient in the model's own basis, atomic units, float64.
+
+    Parameters
+    ----------
+    matrix
+        W, Hartree.
+    gradient
+        ∇W and what the head adds to it, Hartree/Bohr.
+    dipoles
+        μ, e·Bohr, where it is learned.
+    """
+
+    matrix: Float[Tensor, "molecule diabat diabat"]
+    gradient: Float[Tensor, "molecule diabat diabat atom 3"]
+    dipoles: Float[Tensor, "molecule diabat diabat 3"] | None
+
+    def take(self, rows: Int[Tensor, " row"]) -> "Derivatives":
+        """Those of some molecules."""
+        dipoles = None if self.dipoles is None else self.dipoles[rows]
+        return Derivatives(matrix=self.matrix[rows], gradient=self.gradient[rows], dipoles=dipoles)
 
 
 class DiabaticModel(nn.Module):
@@ -145,10 +169,10 @@ class DiabaticModel(nn.Module):
             scale=self.scale,
         )
 
-    def adiabatic(
+    def derivatives(
         self, positions: Float[Tensor, "molecule atom 3"], *, create_graph: bool = False
-    ) -> Adiabatic:
-        """Energies, forces of all states and couplings of all pairs.
+    ) -> Derivatives:
+        """W, and its gradient with what the head adds to it.
 
         Parameters
         ----------
@@ -157,7 +181,6 @@ class DiabaticModel(nn.Module):
         create_graph
             Keep what is needed to differentiate the result with respect to the weights.
         """
-        states = len(self.information.states)
         moving = positions.detach().to(self.dtype).requires_grad_()
         with torch.enable_grad():
             prediction = self.network.evaluate(moving, dipoles=True)
@@ -165,11 +188,33 @@ class DiabaticModel(nn.Module):
         with torch.set_grad_enabled(create_graph):
             whole = gradient.double() * self.scale
             learned = self.learned_coupling(prediction)
-            if learned is not None:
-                whole = whole + learned
-            return adiabatic(
-                self.in_hartree(prediction.matrix),
-                whole,
-                states=states,
+            return Derivatives(
+                matrix=self.in_hartree(prediction.matrix),
+                gradient=whole if learned is None else whole + learned,
                 dipoles=prediction.dipoles,
             )
+
+    def adiabatic(
+        self, positions: Float[Tensor, "molecule atom 3"], *, create_graph: bool = False
+    ) -> Adiabatic:
+        """Energies, forces of all states, couplings and, if learned, dipoles of all pairs.
+
+        Parameters
+        ----------
+        positions
+            Bohr.
+        create_graph
+            Keep what is needed to differentiate the result with respect to the weights.
+        """
+        found = self.derivatives(positions, create_graph=create_graph)
+        with torch.set_grad_enabled(create_graph):
+            return self.in_states(found)
+
+    def in_states(self, found: Derivatives) -> Adiabatic:
+        """Rotate what :meth:`derivatives` gives into the model's adiabatic states."""
+        return adiabatic(
+            found.matrix,
+            found.gradient,
+            states=len(self.information.states),
+            dipoles=found.dipoles,
+        )

@@ -56,7 +56,7 @@ def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
         "",
         f"{metrics['molecule']}, states {', '.join(states)}; labels: {metrics['level_of_theory']}.",
         "",
-        f"Network: {metrics['network']}, {metrics['parameters']} parameters, "
+        f"Network: {metrics['network']}, {metrics['parameters']} parameters,",
         f"{config.head.kind} head.",
         f"Trained on {metrics['training_frames']} frames; kept is the best of",
         f"{metrics['epochs_done']} epochs (number {metrics['best_epoch'] + 1}) by the loss on",
