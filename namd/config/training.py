@@ -54,6 +54,9 @@ class LossWeights(Section):
     gap: float = Field(1.0, ge=0, description="energy differences of all pairs")
     force: float = Field(2.0, ge=0, description="forces of all states")
     coupling: float = Field(4.0, ge=0, description="interstate couplings h of all pairs")
+    dipole: float = Field(
+        0.3, ge=0, description="transition dipoles of all pairs, where the head has dipoles"
+    )
     late_factor: float = Field(
         3.0, ge=0, description="energy and gap weights are multiplied by this in the last third"
     )
@@ -67,6 +70,9 @@ class LossWeights(Section):
     energy_delta_ev: float = Field(0.02, gt=0, description="pseudo-Huber scale of energies, eV")
     force_delta_ev_per_angstrom: float = Field(
         0.03, gt=0, description="pseudo-Huber scale of forces and couplings, eV/Å"
+    )
+    dipole_delta_e_bohr: float = Field(
+        0.05, gt=0, description="pseudo-Huber scale of transition dipoles, e·Bohr"
     )
 
     @model_validator(mode="after")

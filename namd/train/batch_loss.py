@@ -12,9 +12,10 @@ from namd.config.training import LossWeights, TrainingConfig
 from namd.nn.model import Derivatives, DiabaticModel
 from namd.nn.parallel import side_by_side
 from namd.train.diabatic_loss import diabatic_loss, known_matrices
+from namd.train.dipole_loss import dipole_loss
 from namd.train.labels import Labels
 from namd.train.log import LOSS_TERMS
-from namd.train.loss import LossTerms, multistate_loss
+from namd.train.loss import LossTerms, multistate_loss, with_dipoles
 from namd.train.sampled import sampled_loss
 
 _CPU_SLICE = 8
@@ -95,6 +96,7 @@ def _training_loss(
         energies=labels.energies,
         forces=labels.forces,
         coupling=labels.coupling,
+        dipoles=labels.dipoles,
         draw=draw,
         weights=config.loss,
         late=late,
@@ -112,10 +114,21 @@ def _full_loss(
     found = model.derivatives(labels.positions, create_graph=create_graph)
     with torch.set_grad_enabled(create_graph):
         if config.loss.target == "diabatic" and labels.diabatic is not None:
-            return _diabatic_where_known(
+            terms = _diabatic_where_known(
                 model, found, labels, labels.diabatic, weights=config.loss, late=late
             )
-        return _adiabatic(model, found, labels, weights=config.loss, late=late)
+        else:
+            terms = _adiabatic(model, found, labels, weights=config.loss, late=late)
+        if found.dipoles is None or labels.dipoles is None:
+            return terms
+        dipole = dipole_loss(
+            model.in_states(found),
+            energies=labels.energies,
+            coupling=labels.coupling,
+            dipoles=labels.dipoles,
+            weights=config.loss,
+        )
+        return with_dipoles(terms, dipole.mean(), config.loss)
 
 
 def _adiabatic(

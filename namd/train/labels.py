@@ -14,8 +14,8 @@ from namd.data.dataset import Dataset
 class Labels:
     """Training labels on the device, atomic units, float64.
 
-    Diabatic matrices are None where the dataset has none at all; those of single frames that are
-    unknown are NaN.
+    Diabatic matrices and dipoles are None where the dataset has none at all; those of single frames
+    that are unknown are NaN.
     """
 
     positions: Float[Tensor, "frame atom 3"]
@@ -23,6 +23,7 @@ class Labels:
     forces: Float[Tensor, "frame state atom 3"]
     coupling: Float[Tensor, "frame pair atom 3"]
     diabatic: Float[Tensor, "frame diabat diabat"] | None = None
+    dipoles: Float[Tensor, "frame pair 3"] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, device: torch.device) -> "Labels":
@@ -36,7 +37,8 @@ class Labels:
             return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
         def optional(name: str) -> Tensor | None:
-            return tensor(dataset[name]) if name in dataset else None
+            values = dataset.get(name)
+            return None if values is None else tensor(values)
 
         return cls(
             positions=tensor(dataset["positions"]),
@@ -44,6 +46,7 @@ class Labels:
             forces=tensor(dataset["forces"]),
             coupling=tensor(coupling),
             diabatic=optional("diabatic_hamiltonian"),
+            dipoles=optional("transition_dipoles"),
         )
 
     def __len__(self) -> int:
@@ -57,6 +60,7 @@ class Labels:
             forces=self.forces[rows],
             coupling=self.coupling[rows],
             diabatic=None if self.diabatic is None else self.diabatic[rows],
+            dipoles=None if self.dipoles is None else self.dipoles[rows],
         )
         if numbering is None:
             return taken

@@ -17,7 +17,7 @@ every frame has one of the two forms for good, and the loss stays a smooth funct
 Where no rotation brings z nearer to its reference both forms measure the same distance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import torch
@@ -38,6 +38,7 @@ class LossTerms:
     gap: Tensor
     force: Tensor
     coupling: Tensor
+    dipole: Tensor
 
 
 def weighted(
@@ -56,7 +57,19 @@ def weighted(
         + weights.coupling * coupling
         + factor * (weights.energy * energy + weights.gap * gap)
     )
-    return LossTerms(total=total, energy=energy, gap=gap, force=force, coupling=coupling)
+    return LossTerms(
+        total=total,
+        energy=energy,
+        gap=gap,
+        force=force,
+        coupling=coupling,
+        dipole=total.new_zeros(()),
+    )
+
+
+def with_dipoles(terms: LossTerms, dipole: Tensor, weights: LossWeights) -> LossTerms:
+    """Add the term of transition dipoles."""
+    return replace(terms, dipole=dipole, total=terms.total + weights.dipole * dipole)
 
 
 def pseudo_huber(x: Float[Tensor, "*shape"], delta: float) -> Float[Tensor, "*shape"]:
@@ -81,13 +94,13 @@ def sign_vectors(states: int) -> Float[Tensor, "gauge state"]:
     return torch.cat([torch.ones(count, 1), 1.0 - 2.0 * bits], dim=1).double()
 
 
-def align_coupling(
+def best_pair_signs(
     predicted: Float[Tensor, "molecule pair atom 3"],
     reference: Float[Tensor, "molecule pair atom 3"],
     *,
     states: int,
-) -> Float[Tensor, "molecule pair atom 3"]:
-    """The reference with the jointly best state signs for each molecule.
+) -> Float[Tensor, "molecule pair"]:
+    """s_i s_j of the jointly best state signs for each molecule.
 
     Maximises Σ_{i<j} s_i s_j ⟨h_ij, h_ij^ref⟩, the same as the least squared distance.
     """
@@ -96,7 +109,17 @@ def align_coupling(
     pair_signs = signs[:, first] * signs[:, second]
     overlap = (predicted.detach() * reference).sum(dim=(-1, -2))
     best = (overlap @ pair_signs.T).argmax(dim=1)
-    return reference * pair_signs[best][:, :, None, None]
+    return pair_signs[best]
+
+
+def align_coupling(
+    predicted: Float[Tensor, "molecule pair atom 3"],
+    reference: Float[Tensor, "molecule pair atom 3"],
+    *,
+    states: int,
+) -> Float[Tensor, "molecule pair atom 3"]:
+    """The reference with the jointly best state signs for each molecule."""
+    return reference * best_pair_signs(predicted, reference, states=states)[:, :, None, None]
 
 
 def rotation_invariant_distance(

@@ -123,6 +123,8 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     model = DiabaticModel(model_information(config, dataset), seed=config.seed).to(
         choose_device(config.device)
     )
+    if config.head.dipoles:
+        _require_dipoles(training)
     diabatic = config.loss.target == "diabatic"
     if diabatic:
         _require_diabats(training, model.information)
@@ -139,6 +141,16 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         test=test,
         numberings=numberings,
     )
+
+
+def _require_dipoles(training: Dataset) -> None:
+    name = "transition_dipoles"
+    if name not in training or not np.isfinite(training[name]).all(-1).any():
+        raise DataError(
+            f"no training frame has {name}",
+            where="head.dipoles = true",
+            hint="use labels that have them, or leave head.dipoles at false",
+        )
 
 
 def _require_diabats(training: Dataset, information: ModelInformation) -> None:

@@ -14,6 +14,7 @@ from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
 from namd.io.ensemble import read_ensemble
 from namd.nn.model_folder import load_model
+from namd.units import ANGSTROM_PER_BOHR
 
 CONFIG = """
 name: tiny
@@ -109,6 +110,41 @@ def test_a_head_without_a_basis_asks_for_coupling_vectors(
     assert "nac-vectors" in capsys.readouterr().err
 
 
+def springs() -> np.ndarray:
+    """Hessian of springs between all atoms of the start, Hartree/Bohr²."""
+    rows = [line.split()[1:] for line in XYZ.splitlines()[2:]]
+    positions = np.array(rows, dtype=float) / ANGSTROM_PER_BOHR
+    hessian = np.zeros((18, 18))
+    for i, j in zip(*np.triu_indices(6, k=1), strict=True):
+        along = np.zeros((6, 3))
+        along[i] = positions[i] - positions[j]
+        along[j] = -along[i]
+        unit = along.ravel() / np.linalg.norm(along[i])
+        hessian += 0.2 * np.outer(unit, unit)
+    return hessian
+
+
+def test_a_network_with_dipoles_absorbs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A spectrum of Wigner samples, and a start by oscillator strengths."""
+    assert train(folder, "head={kind: quasi-diabatic, dipoles: true}") == 0
+    model, samples = str(folder / "model"), str(folder / "samples.h5")
+    assert run(["evaluate", model, str(folder / "labels.h5")]) == 0
+    assert "Transition dipoles of 32 frames" in "".join(capsys.readouterr())
+    np.savetxt(folder / "hessian.txt", springs())
+    geometry = [str(folder / "start.xyz"), "--hessian", str(folder / "hessian.txt")]
+    options = ["-n", "20", "--model", model, "--low-modes-below", "30", "--output", samples]
+    assert run(["sample", "wigner", *geometry, *options]) == 0
+    capsys.readouterr()
+    assert run(["analyze", "spectrum", samples, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+    excited = DYNAMICS.replace("state: 1", "excitation: {selection: oscillator-strength}")
+    assert excited != DYNAMICS
+    (folder / "run.yaml").write_text(excited)
+    command = ["run", "surface-hopping", str(folder / "run.yaml"), "--output", str(folder / "run")]
+    assert run(command) == 0
+    assert "f/E² of the potential" in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -119,6 +155,7 @@ def test_a_head_without_a_basis_asks_for_coupling_vectors(
         (["loss.target=diabatic", "loss.derivatives=sampled"], "needs derivatives full"),
         (["loss.target=diabatic", "head.kind=direct"], "by the quasi-diabatic head"),
         (["loss.target=diabatic", "diabats=3"], "as many diabats as states"),
+        (["head={kind: direct, dipoles: true}", "data.file=without.h5"], "transition_dipoles"),
         (["loss.target=diabatic", "data.file=without.h5"], "no training frame has"),
         (["loss.target=diabatic", "data.file=wrong.h5"], "eigenvalues of diabatic_hamiltonian"),
     ],
