@@ -77,12 +77,16 @@ def matrix_gradient(
     positions: Float[Tensor, "molecule atom 3"],
     *,
     create_graph: bool = False,
+    diagonal: bool = False,
 ) -> Float[Tensor, "molecule diabat diabat atom 3"]:
-    """∇W by one vector–Jacobian product per independent element."""
+    """∇W by one vector–Jacobian product per independent element; ``diagonal``: W has no others."""
     diabats = matrix.shape[-1]
     rows: dict[tuple[int, int], Tensor] = {}
     for k in range(diabats):
         for l in range(k, diabats):
+            if diagonal and k != l:
+                rows[k, l] = torch.zeros_like(positions)
+                continue
             (gradient,) = torch.autograd.grad(
                 matrix[:, k, l].sum(),
                 positions,

@@ -72,6 +72,11 @@ class VectorHeads(nn.Module):
         self.field = readout(pairs) if fields else None
         self.dipole = readout(pairs + diabats) if head.dipoles else None
 
+    @property
+    def outputs(self) -> int:
+        """How many vectors (1o) are read: per atom for fields, of the molecule for dipoles."""
+        return sum(head.outer.shape[1] for head in (self.field, self.dipole) if head is not None)
+
     def fields(
         self, features: NodeFeatures
     ) -> Float[Tensor, "molecule diabat diabat atom 3"] | None:

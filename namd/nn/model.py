@@ -139,6 +139,11 @@ class DiabaticModel(nn.Module):
         return self.in_hartree(self.network(positions.to(self.dtype)))
 
     @property
+    def is_direct(self) -> bool:
+        """Whether the head is direct: W diagonal, couplings learned as fields."""
+        return isinstance(self.information.head, DirectHead)
+
+    @property
     def has_basis(self) -> bool:
         """Whether overlaps of the eigenvectors of W carry amplitudes along.
 
@@ -165,7 +170,7 @@ class DiabaticModel(nn.Module):
         return learned_coupling(
             prediction.fields,
             prediction.matrix.double() * self.scale + relative,
-            direct=isinstance(self.information.head, DirectHead),
+            direct=self.is_direct,
             scale=self.scale,
         )
 
@@ -184,7 +189,9 @@ class DiabaticModel(nn.Module):
         moving = positions.detach().to(self.dtype).requires_grad_()
         with torch.enable_grad():
             prediction = self.network.evaluate(moving, dipoles=True)
-            gradient = matrix_gradient(prediction.matrix, moving, create_graph=create_graph)
+            gradient = matrix_gradient(
+                prediction.matrix, moving, create_graph=create_graph, diagonal=self.is_direct
+            )
         with torch.set_grad_enabled(create_graph):
             whole = gradient.double() * self.scale
             learned = self.learned_coupling(prediction)

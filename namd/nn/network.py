@@ -153,7 +153,7 @@ class FusionNetwork(DiabaticNetwork):
         passed = natural_irreps(a.message_l if a.message_layers else 0)
         legs = [f"A{n}" for n in range(1, a.correlation + 1)]
         messages = [layer for layer in self.layers if isinstance(layer, _MessageLayer)]
-        elements = self.diabats * (self.diabats + 1) // 2
+        vectors = self.heads.outputs
         return (
             Layer(module="pairs", irreps=with_channels(harmonics, a.radial)),
             Layer(module="density", irreps=with_channels(harmonics, a.correlation * a.channels)),
@@ -163,8 +163,19 @@ class FusionNetwork(DiabaticNetwork):
                 diagrams=self.first.diagrams(legs),
             ),
             *(layer.describe(f"layers.{n}", a) for n, layer in enumerate(messages)),
-            Layer(module="readout", irreps=f"{elements}x0e"),
+            Layer(module="readout", irreps=self._elements()),
+            *([Layer(module="heads", irreps=f"{vectors}x1o")] if vectors else []),
         )
+
+    def _elements(self) -> str:
+        """Irreps of the elements of W that are read."""
+        if isinstance(self.readout, EnergyReadout):
+            return f"{self.diabats}x0e"
+        elements = self.diabats * (self.diabats + 1) // 2
+        if not isinstance(self.readout, ParityReadout):
+            return f"{elements}x0e"
+        odd = int(self.readout.changes.sum())
+        return f"{elements - odd}x0e+{odd}x0o"
 
 
 def _readout(

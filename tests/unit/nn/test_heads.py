@@ -194,3 +194,12 @@ def test_heads_that_cannot_be_are_refused() -> None:
                     head=DirectHead(),
                 )
             )
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("residual", ["6x0e", "9x1o"]), ("direct", ["3x0e", "9x1o"]), ("odd", ["4x0e+2x0o"])],
+)
+def test_a_network_describes_what_is_read_from_it(kind: str, told: list[str]) -> None:
+    layers = make_model(HEADS[kind]).network.describe()
+    assert [layer.irreps for layer in layers if layer.module in {"readout", "heads"}] == told
