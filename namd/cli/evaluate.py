@@ -17,13 +17,20 @@ from namd.cli import console
     metavar="PATTERN",
     help="Only frames of these groups, e.g. 'traj-cis-*'; may be repeated.",
 )
+@click.option("--states", type=click.IntRange(min=1), help="Use only so many of the lowest states.")
 @click.option(
     "--figure",
     type=click.Path(path_type=Path),
     help="Also draw parity plots (.png, .pdf, .svg).",
 )
 def evaluate(
-    model: str, data: Path, as_json: bool, groups: tuple[str, ...], figure: Path | None
+    model: str,
+    data: Path,
+    *,
+    as_json: bool,
+    groups: tuple[str, ...],
+    states: int | None,
+    figure: Path | None,
 ) -> None:
     """Compare a model with labels: per state and per gap bin.
 
@@ -60,6 +67,8 @@ def evaluate(
     data = in_library(data)
     dataset = read_dataset(data)
     check_dataset(dataset, path=data, require_coupling=False, require_forces=False)
+    if states is not None:
+        dataset = dataset.lowest_states(states)
     require_fit(network, dataset, where=str(data))
     if groups:
         wanted = np.array([any(fnmatchcase(g, p) for p in groups) for g in dataset["group"]])
@@ -72,15 +81,15 @@ def evaluate(
         dataset = dataset.select(wanted)
     comparison = compare(network, dataset)
     errors = error_table(comparison)
-    states = network.information.states.labels
+    labels = network.information.states.labels
     if figure is not None:
         title = f"{network.information.name} on {data.name}"
-        save_figure(parity_figure(comparison, labels=states, title=title), figure)
+        save_figure(parity_figure(comparison, labels=labels, title=title), figure)
     if as_json:
         console.result_json(errors)
         return
     title = f"{network.information.name} on {data.name} ({dataset.level_of_theory})"
-    console.table(error_headings(list(states)), error_rows(errors, list(states)), title=title)
+    console.table(error_headings(list(labels)), error_rows(errors, list(labels)), title=title)
     console.note("mean absolute errors; h: R² = 1 − Σ|h−h_ref|²/Σ|h_ref|² and mean cosine")
     for line in filter(None, dipole_lines(errors)):
         console.note(line)

@@ -19,16 +19,17 @@ def describe(model: str, *, as_json: bool) -> None:
     Examples:
       namd models describe stilbene-ssr
       namd models describe runs/my-model --json
-      namd models describe models/stilbene-ssr/train.yaml
+      namd models describe mofd-sparse-16
 
-    NAME_OR_CONFIG is a model folder, a name of the zoo, or a training configuration, whose data are
-    read for the molecule. The errors are those found at the end of the training; `namd evaluate`
-    finds them on other labels. FLOP: floating-point operations of one W of one molecule.
+    NAME_OR_CONFIG is a model folder, a name of the zoo, or a training configuration (a file, or a
+    name such as mace-64), whose data are read for the molecule. The errors are those found at the
+    end of the training; `namd evaluate` finds them on other labels. FLOP: floating-point operations
+    of one W of one molecule.
 
     JSON: name, molecule, charge, states, level_of_theory, architecture, head, parameters,
     flops_per_molecule, layers (module, irreps, parameters, flops, diagrams of each), and, null if
-    there is none, sha256, folder, training_frames, epochs_done and errors (part of the split → as
-    in namd evaluate --json).
+    there is none, sha256 and folder (of a model), file (of a configuration), training_frames,
+    epochs_done and errors (part of the split → as in namd evaluate --json).
     """
     from namd.io.model_header import read_model_header
     from namd.nn.parallel import use_threads
@@ -60,6 +61,7 @@ def describe(model: str, *, as_json: bool) -> None:
         ],
         "sha256": read_model_header(source)["sha256"] if trained else None,
         "folder": str(source) if trained else None,
+        "file": None if trained else str(source),
         **_training(source if trained else None),
     }
     if as_json:
@@ -86,6 +88,7 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         "size": f"{facts['parameters']} parameters, "
         f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
     }
+    lines["weights"] = "untrained"
     if facts["sha256"]:
         lines["weights"] = f"SHA-256 {facts['sha256']}"
     if facts["errors"] is not None:

@@ -15,6 +15,9 @@ class DataConfig(Section):
     file: str = Field(
         description="labelled dataset; relative to the configuration file, else to the zoo"
     )
+    states: int | None = Field(
+        None, ge=1, description="learn only so many of the lowest states (null: all there are)"
+    )
     validation: tuple[str, ...] = Field(
         (), description="groups (patterns such as traj-cis-*) whose frames decide when to stop"
     )

@@ -139,6 +139,35 @@ class Dataset:
             index = np.zeros(0, dtype=np.int64)
         return replace(self, arrays={name: values[index] for name, values in self.arrays.items()})
 
+    def lowest_states(self, number: int) -> "Dataset":
+        """Keep the lowest ``number`` states and the pairs among them.
+
+        An active state above them becomes unknown (−1).
+
+        Raises
+        ------
+        DataError
+            If there are not so many.
+        """
+        if not 1 <= number <= len(self.states):
+            raise DataError(
+                f"the {number} lowest states are wanted, the data have {len(self.states)}",
+                where="states",
+                hint=f"ask for 1 to {len(self.states)}",
+            )
+        states = StateSpace(self.states.labels[:number])
+        pairs = [self.states.pair_index(i, j) for i, j in states.pairs]
+        kept = {"state": np.arange(number), "pair": np.array(pairs, dtype=np.int64)}
+        arrays = dict(self.arrays)
+        for name, values in arrays.items():
+            for axis, word in enumerate(PROPERTIES[name].axes, start=1):
+                if word in kept:
+                    arrays[name] = np.take(values, kept[word], axis=axis)
+        if "active_state" in arrays:
+            active = arrays["active_state"]
+            arrays["active_state"] = np.where(active < number, active, -1)
+        return replace(self, states=states, arrays=arrays)
+
     @cached_property
     def gaps(self) -> Float[np.ndarray, "frame pair"]:
         """E_j − E_i of every pair i < j, Hartree."""

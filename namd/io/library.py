@@ -75,6 +75,20 @@ def find_run_config(name: str) -> Path:
     )
 
 
+def find_training_config(name: str) -> Path | None:
+    """File of a training configuration given by path or by its name in the zoo; None if none is.
+
+    Examples
+    --------
+    >>> find_training_config("mace-64").name
+    'mace-64.yaml'
+    """
+    if Path(name).suffix == ".yaml":
+        return next((path for path in _candidates(name, None, "models") if path.is_file()), None)
+    files = (file for root in library_roots() for file in root.glob(f"models/*/{name}.yaml"))
+    return next((file for file in files if file.stem != "train"), None)
+
+
 def find_file(name: str, *, base: Path | None = None) -> Path:
     """Any other file a configuration names, e.g. ``models/stilbene-ssr/data/minima.h5``.
 

@@ -3,12 +3,19 @@
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from namd.config.architecture import Architecture, FusionArchitecture
+from namd.config.architecture import (
+    Architecture,
+    CormorantArchitecture,
+    FusionArchitecture,
+    MaceArchitecture,
+)
 from namd.config.head import Head
 from namd.errors import ConfigError
 from namd.nn.base import DiabaticNetwork
 from namd.nn.network import FusionNetwork
 from namd.nn.perceptron import PerceptronNetwork
+from namd.nn.published.cormorant import CormorantNetwork
+from namd.nn.published.mace import MaceNetwork
 
 
 def build_network(
@@ -30,6 +37,14 @@ def build_network(
     if isinstance(architecture, FusionArchitecture):
         return FusionNetwork(
             architecture=architecture, atomic_numbers=atomic_numbers, diabats=diabats, head=head
+        )
+    if isinstance(architecture, MaceArchitecture):
+        return MaceNetwork(
+            architecture=architecture, atomic_numbers=atomic_numbers, diabats=diabats
+        )
+    if isinstance(architecture, CormorantArchitecture):
+        return CormorantNetwork(
+            architecture=architecture, atomic_numbers=atomic_numbers, diabats=diabats
         )
     return PerceptronNetwork(architecture=architecture, atoms=len(atomic_numbers), diabats=diabats)
 

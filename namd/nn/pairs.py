@@ -26,9 +26,11 @@ _SINES = 8
 _HIDDEN = 32
 
 
-def envelope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Smooth cut-off: 1 at x = 0, 0 with two vanishing derivatives for x ≥ 1."""
-    p = _ENVELOPE_ORDER
+def envelope(
+    x: Float[Tensor, "*shape"], *, order: int = _ENVELOPE_ORDER
+) -> Float[Tensor, "*shape"]:
+    """Smooth cut-off of order p: 1 at x = 0, 0 with two vanishing derivatives for x ≥ 1."""
+    p = order
     polynomial = (
         1.0
         - (p + 1) * (p + 2) / 2 * x**p

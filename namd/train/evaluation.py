@@ -34,7 +34,7 @@ def require_fit(model: DiabaticModel, dataset: Dataset, *, where: str) -> None:
         raise ModelError(
             f"model {info.name} has {len(info.states)} states, the data {len(dataset.states)}",
             where=where,
-            hint="use data with the model's states",
+            hint="use data with the model's states, or the lowest of them with --states",
         )
 
 

@@ -86,7 +86,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         If the split leaves nothing to train on or to validate with, or there is no such device.
     """
     path = find_file(config.data.file, base=base)
-    dataset = read_dataset(path)
+    dataset = wanted_states(read_dataset(path), config)
     check_dataset(
         dataset,
         path=path,
@@ -209,6 +209,12 @@ def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformat
         diabats=diabats,
         head=config.head,
     )
+
+
+def wanted_states(dataset: Dataset, config: TrainingConfig) -> Dataset:
+    """The labels of the states that the configuration asks for."""
+    number = config.data.states
+    return dataset if number is None else dataset.lowest_states(number)
 
 
 def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:

@@ -5,11 +5,11 @@ from pathlib import Path
 from namd.config.loading import load_config
 from namd.config.training import TrainingConfig
 from namd.data.reading import read_dataset
-from namd.io.library import find_file, find_model, in_library
+from namd.io.library import find_file, find_model, find_training_config
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import read_header
 from namd.nn.summary import NetworkSummary, summarise
-from namd.train.pipeline import model_information
+from namd.train.pipeline import model_information, wanted_states
 
 
 def planned_model(name: str) -> tuple[ModelInformation, Path]:
@@ -18,8 +18,8 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
     Parameters
     ----------
     name
-        A model folder, a name of the zoo, or a training configuration (``.yaml``), whose data are
-        read for the molecule and its states.
+        A model folder, a name of the zoo, or a training configuration (``.yaml``, or its name in
+        the zoo, as ``mace-64``), whose data are read for the molecule and its states.
 
     Raises
     ------
@@ -30,13 +30,15 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
     DataError
         If its data cannot be read.
     """
-    path = in_library(Path(name))
-    if path.suffix not in (".yaml", ".yml"):
+    path = find_training_config(name)
+    if path is None and Path(name).suffix in (".yaml", ".yml"):
+        path = Path(name)  # so that it is missed as a configuration, not as a model
+    if path is None:
         folder = find_model(name)
         return read_header(folder)[1], folder
     config = load_config(path, TrainingConfig)
     dataset = read_dataset(find_file(config.data.file, base=path.parent))
-    return model_information(config, dataset), path
+    return model_information(config, wanted_states(dataset, config)), path
 
 
 def summary_of(information: ModelInformation) -> NetworkSummary:

@@ -176,6 +176,19 @@ def test_one_state(tmp_path: Path, capsys: Captured, make_labelled: Make) -> Non
     assert table["gap_mae_mev"] is None
 
 
+def test_the_lowest_of_more_states(tmp_path: Path, capsys: Captured, make_labelled: Make) -> None:
+    three = make_labelled(8, states=3)
+    untrained(three.lowest_states(2), tmp_path / "model")
+    write_dataset(three, tmp_path / "three.h5")
+    write_dataset(three.lowest_states(2), tmp_path / "two.h5")
+    assert evaluate(tmp_path, tmp_path / "three.h5", "--json", "--states", "2") == 0
+    chosen = capsys.readouterr().out
+    assert evaluate(tmp_path, tmp_path / "two.h5", "--json") == 0
+    assert json.loads(chosen) == json.loads(capsys.readouterr().out)
+    assert evaluate(tmp_path, tmp_path / "three.h5", "--states", "4") == 3
+    assert "the data have 3" in capsys.readouterr().err
+
+
 def test_what_does_not_fit_the_model_is_refused(
     model: DiabaticModel, tmp_path: Path, capsys: Captured, make_labelled: Make
 ) -> None:

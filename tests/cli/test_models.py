@@ -47,6 +47,40 @@ def water(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+PUBLISHED = {
+    "mace-64": 330_320,
+    "mace-128": 979_088,
+    "mofd-sparse-16": 66_784,
+    "mofd-sparse-32": 141_168,
+    "cormorant": 83_168,
+    "cofd": 94_112,
+}
+
+
+@pytest.mark.parametrize("name", list(PUBLISHED))
+def test_describe_counts_the_parameters_of_the_published_configurations(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "describe", name, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["parameters"] == PUBLISHED[name]
+    assert facts["states"] == ["S0"]
+    assert Path(facts["file"]).read_text().count(f"{PUBLISHED[name]:_}".replace("_", " ")) == 1
+
+
+def test_describe_shows_what_a_configuration_would_make(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "describe", "models/controls/perceptron-stilbene.yaml"]) == 0
+    shown = capsys.readouterr().out
+    assert "C14H12" in shown
+    assert "perceptron: hidden 256, layers 3" in shown
+    assert "untrained" in shown
+    assert "215" in shown
+    assert run(["models", "describe", str(tmp_path / "gone.yaml")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
 def test_list_names_every_model_and_what_it_knows(
     water: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

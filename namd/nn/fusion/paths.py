@@ -75,6 +75,11 @@ def allowed_paths(first: Irreps, second: Irreps, output: Irreps) -> tuple[Path, 
     )
 
 
+def natural_paths(first_l: int, second_l: int, output_l: int) -> tuple[Path, ...]:
+    """All (l1, l2, l3) of natural parity up to the given l."""
+    return allowed_paths(*map(natural_irreps, (first_l, second_l, output_l)))
+
+
 @lru_cache(maxsize=4096)
 def clebsch_gordan(l1: int, l2: int, l3: int) -> Float[np.ndarray, "first second output"]:
     """Real Clebsch–Gordan tensor with Σ_{m1 m2} C[m1, m2, m3] C[m1, m2, m3'] = δ; read-only."""

@@ -37,6 +37,36 @@ def test_gaps_and_couplings_follow_the_order_of_pairs(make_dataset):
     np.testing.assert_allclose(three.interstate_coupling[:, :, 0, 0], three.gaps)
 
 
+def test_lowest_states_keep_their_pairs(make_dataset):
+    frames = 2
+    plain = make_dataset(walks=0, single=frames)
+    four = make_dataset(
+        walks=0,
+        single=frames,
+        states=StateSpace.singlets(4),
+        arrays={
+            "energies": np.arange(4.0)[None].repeat(frames, 0),
+            "forces": np.repeat(plain["forces"], 2, axis=1),
+            "nonadiabatic_coupling": np.arange(6.0)[None, :, None, None]
+            * np.ones((frames, 1, 3, 3)),
+            "active_state": np.array([1, 3]),
+        },
+    )
+    three = four.lowest_states(3)
+    assert three.states.labels == ("S0", "S1", "S2")
+    assert three["energies"].tolist() == [[0, 1, 2]] * frames
+    # Pairs of four states are 01, 02, 03, 12, 13, 23.
+    assert three["nonadiabatic_coupling"][0, :, 0, 0].tolist() == [0, 1, 3]
+    assert three["active_state"].tolist() == [1, -1]
+    assert three["positions"] is four["positions"]
+    one = four.lowest_states(1)
+    assert one["nonadiabatic_coupling"].shape == (frames, 0, 3, 3)
+    assert one["forces"].shape[1] == 1
+    for number in (0, 5):
+        with pytest.raises(DataError, match="the data have 4"):
+            four.lowest_states(number)
+
+
 def test_missing_coupling_is_said_or_none(make_dataset):
     dataset = make_dataset(arrays={"nonadiabatic_coupling": None})
     assert dataset.interstate_coupling_or_none is None

@@ -359,25 +359,6 @@ def test_places_of_trajectories_that_end_are_taken_at_once() -> None:
     assert fewest <= len(counted.rows) <= fewest + 5
 
 
-def test_finish_rules() -> None:
-    batch = beginning()
-    still = torch.full_like(batch.status, Status.ACTIVE)
-    assert (FinishRules(max_steps=1).apply(batch).status == still).all()
-    old = replace(batch, step=torch.arange(5))
-    assert FinishRules(max_steps=4).apply(old).status.tolist() == [0, 0, 0, 0, 1]
-    outside = FinishRules(max_steps=9, outside=2.9).apply(batch)
-    assert (outside.status == Status.FINISHED).all()
-    settled = replace(
-        old,
-        last_hop_step=torch.tensor([-1, 0, 0, 0, 3]),
-        active_state=torch.tensor([0, 0, 0, 1, 0]),
-    )
-    rule = FinishRules(max_steps=99, ground_state_steps=2)
-    assert rule.apply(settled).status.tolist() == [0, 0, 1, 0, 0]
-    parked = replace(settled, status=torch.full_like(still, Status.PARKED))
-    assert (rule.apply(parked).status == Status.PARKED).all()
-
-
 def test_a_parked_trajectory_is_left_alone_and_costs_the_others_nothing() -> None:
     batch = beginning()
     status = batch.status.clone()

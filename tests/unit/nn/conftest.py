@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from namd.config.architecture import FusionArchitecture, PerceptronArchitecture
+from namd.config.architecture import (
+    CormorantArchitecture,
+    FusionArchitecture,
+    MaceArchitecture,
+    PerceptronArchitecture,
+)
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.states import StateSpace
@@ -18,6 +23,24 @@ ARCHITECTURES = {
         channels=4, radial=4, hidden=8, cutoff_angstrom=3.0, site_labels="none"
     ),
     "perceptron": PerceptronArchitecture(hidden=16, layers=2),
+    "mace": MaceArchitecture(channels=3, l_max=2, hidden_l=2, radial_hidden=(8,), hidden=4),
+    "mofd-sparse": MaceArchitecture(
+        channels=3, l_max=2, hidden_l=1, radial_hidden=(8,), hidden=4, fusion="sparse"
+    ),
+    "cormorant": CormorantArchitecture(channels=3, l_max=2, layers=3, hidden=8),
+    "cofd": CormorantArchitecture(
+        channels=3, l_max=2, layers=2, hidden=8, fusion="sparse", site_labels="none"
+    ),
+    "mofd-dense": MaceArchitecture(
+        channels=2,
+        l_max=2,
+        hidden_l=2,
+        radial_hidden=(8,),
+        hidden=4,
+        correlation=2,
+        fusion="dense",
+        site_labels="none",
+    ),
 }
 
 

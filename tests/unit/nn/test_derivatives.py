@@ -3,10 +3,16 @@
 import pytest
 import torch
 
-from namd.config.architecture import FusionArchitecture
+from namd.config.architecture import (
+    CormorantArchitecture,
+    FusionArchitecture,
+    MaceArchitecture,
+)
+from namd.nn.base import DiabaticNetwork
 from namd.nn.factory import build_network, parameter_count
 from namd.nn.model import DiabaticModel
 from namd.nn.pairs import envelope
+from namd.units import ANGSTROM_PER_BOHR
 from tests.unit.nn.conftest import geometries
 
 STEP = 2e-6
@@ -48,14 +54,34 @@ def test_envelope_vanishes_with_two_derivatives() -> None:
     assert envelope(torch.tensor([0.0, 1.0, 1.5])).tolist() == [1.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("offset", [-1e-5, 1e-5])
-def test_energy_and_force_are_smooth_where_an_atom_leaves(offset: float) -> None:
-    network = build_network(
-        FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=2.0),
-        atomic_numbers=torch.tensor([6, 6]),
-        diabats=2,
+SHORT_SIGHTED = {
+    "fusion": FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=2.0),
+    "mace": MaceArchitecture(channels=3, l_max=2, hidden_l=1, cutoff_angstrom=2.0),
+    "mofd-sparse": MaceArchitecture(
+        channels=3, l_max=1, hidden_l=1, fusion="sparse", cutoff_angstrom=2.0
+    ),
+    "mofd-dense": MaceArchitecture(
+        channels=3, l_max=1, hidden_l=1, fusion="dense", cutoff_angstrom=2.0
+    ),
+    "cofd": CormorantArchitecture(
+        channels=3, l_max=1, layers=2, fusion="sparse", cutoff_angstrom=2.0
+    ),
+}
+
+
+@pytest.fixture(params=list(SHORT_SIGHTED))
+def carbon_dimer(request: pytest.FixtureRequest) -> DiabaticNetwork:
+    return build_network(
+        SHORT_SIGHTED[request.param], atomic_numbers=torch.tensor([6, 6]), diabats=2
     ).double()
-    cutoff = network.pairs.cutoff
+
+
+@pytest.mark.parametrize("offset", [-1e-5, 1e-5])
+def test_energy_and_force_are_smooth_where_an_atom_leaves(
+    carbon_dimer: DiabaticNetwork, offset: float
+) -> None:
+    network = carbon_dimer
+    cutoff = 2.0 / ANGSTROM_PER_BOHR
 
     def matrix_and_slope(distance: float) -> tuple[torch.Tensor, torch.Tensor]:
         r = torch.tensor(distance, dtype=torch.float64, requires_grad=True)
@@ -70,12 +96,8 @@ def test_energy_and_force_are_smooth_where_an_atom_leaves(offset: float) -> None
     assert (slope_at - slope_near).abs() < 1e-6
 
 
-def test_far_apart_atoms_do_not_see_each_other() -> None:
-    network = build_network(
-        FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=2.0),
-        atomic_numbers=torch.tensor([6, 6]),
-        diabats=1,
-    ).double()
+def test_far_apart_atoms_do_not_see_each_other(carbon_dimer: DiabaticNetwork) -> None:
+    network = carbon_dimer
     apart = torch.tensor([[[0.0, 0, 0], [0, 0, 5.0]], [[0.0, 0, 0], [0, 0, 9.0]]]).double()
     values = network(apart)
     torch.testing.assert_close(values[0], values[1], rtol=0, atol=1e-14)

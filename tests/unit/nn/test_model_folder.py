@@ -12,7 +12,7 @@ from namd.io.model_header import HEADER_FILE
 from namd.nn.model_folder import WEIGHTS_FILE, load_model, read_header, save_model
 from tests.unit.nn.conftest import geometries, make_model
 
-KINDS = ["fusion", "perceptron"]
+KINDS = ["fusion", "perceptron", "mofd-sparse", "cofd"]
 
 
 @pytest.fixture(name="folder")

@@ -51,8 +51,9 @@ def test_inversion(model: DiabaticModel) -> None:
     torch.testing.assert_close(here.forces, -there.forces, rtol=0, atol=TOLERANCE)
 
 
-def test_permutation_of_equal_atoms_without_labels() -> None:
-    model = make_model("fusion-unlabelled")
+@pytest.mark.parametrize("kind", ["fusion-unlabelled", "mofd-dense", "cofd"])
+def test_permutation_of_equal_atoms_without_labels(kind: str) -> None:
+    model = make_model(kind)
     positions = geometries(3)
     order = torch.tensor([0, 1, 5, 3, 4, 2])
     here, there = model.adiabatic(positions), model.adiabatic(positions[:, order])
@@ -60,8 +61,9 @@ def test_permutation_of_equal_atoms_without_labels() -> None:
     torch.testing.assert_close(here.forces[:, :, order], there.forces, rtol=0, atol=TOLERANCE)
 
 
-def test_labels_mark_only_the_off_diagonal_by_default() -> None:
-    model = make_model("fusion")
+@pytest.mark.parametrize("kind", ["fusion", "mace", "mofd-sparse", "cormorant"])
+def test_labels_mark_only_the_off_diagonal_by_default(kind: str) -> None:
+    model = make_model(kind)
     positions = geometries(3)
     order = torch.tensor([0, 1, 5, 3, 4, 2])
     here, there = model.hamiltonian(positions), model.hamiltonian(positions[:, order])
@@ -88,13 +90,15 @@ def antisymmetric_part(kind: str) -> tuple[float, float]:
     return float((gradient - mirrored).norm() / 2), float(gradient.norm())
 
 
-def test_symmetry_trap_without_labels_the_odd_coupling_vanishes() -> None:
-    odd, whole = antisymmetric_part("fusion-unlabelled")
+@pytest.mark.parametrize("kind", ["fusion-unlabelled", "mofd-dense", "cofd"])
+def test_symmetry_trap_without_labels_the_odd_coupling_vanishes(kind: str) -> None:
+    odd, whole = antisymmetric_part(kind)
     assert odd < 1e-12 * max(whole, 1.0)
 
 
-def test_site_labels_open_the_symmetry_trap() -> None:
-    odd, whole = antisymmetric_part("fusion")
+@pytest.mark.parametrize("kind", ["fusion", "mace", "cormorant"])
+def test_site_labels_open_the_symmetry_trap(kind: str) -> None:
+    odd, whole = antisymmetric_part(kind)
     assert odd > 1e-2 * whole
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from namd.config.architecture import FusionArchitecture, PerceptronArchitecture
+from namd.config.architecture import (
+    CormorantArchitecture,
+    FusionArchitecture,
+    MaceArchitecture,
+    PerceptronArchitecture,
+)
 from namd.config.training import TrainingConfig
 from namd.data.dataset import Dataset
 from namd.nn.model import DiabaticModel, ModelInformation
@@ -15,6 +20,20 @@ ARCHITECTURES = {
     "perceptron": PerceptronArchitecture(hidden=12, layers=2),
     "fusion": FusionArchitecture(
         channels=3, l_max=1, correlation=2, radial=3, hidden=6, cutoff_angstrom=4.0
+    ),
+    "cofd": CormorantArchitecture(
+        channels=2, l_max=1, internal_l=1, layers=2, hidden=4, cutoff_angstrom=4.0, fusion="sparse"
+    ),
+    "mofd": MaceArchitecture(
+        channels=2,
+        l_max=1,
+        hidden_l=1,
+        internal_l=1,
+        correlation=2,
+        radial_hidden=(4,),
+        hidden=4,
+        cutoff_angstrom=4.0,
+        fusion="sparse",
     ),
 }
 

@@ -39,7 +39,7 @@ def sampled(model, labels: Labels, draw, *, late: bool = True) -> LossTerms:
     )
 
 
-@pytest.mark.parametrize("kind", ["perceptron", "fusion"])
+@pytest.mark.parametrize("kind", ["perceptron", "fusion", "mofd", "cofd"])
 def test_the_mean_over_all_draws_is_the_full_loss(make_labelled, make_model, kind):
     """Every frame draws each field once: all three fields of all frames, so the mean is exact."""
     dataset = make_labelled(6)
@@ -81,7 +81,7 @@ def test_flipped_reference_couplings_give_the_same_loss(make_labelled, make_mode
     torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["perceptron", "fusion"])
+@pytest.mark.parametrize("kind", ["perceptron", "fusion", "mofd", "cofd"])
 @pytest.mark.parametrize(("states", "draw"), [(3, None), (2, [0, 1, 2, 2])])
 def test_gradient_with_respect_to_the_weights(make_labelled, make_model, kind, states, draw):
     """Central difference of the total along random directions of all weights, in double."""

@@ -1,0 +1,1 @@
+"""Published networks, rebuilt for dense batches of one molecule: MACE, MoFD, Cormorant, CoFD."""

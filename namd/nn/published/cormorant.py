@@ -1,0 +1,234 @@
+"""Cormorant and CoFD: networks whose only nonlinearity is the Clebsch–Gordan product.
+
+::
+
+    g_ij = f(r_ij) [g_ij ⊕ F_i·F_j ⊕ B(r_ij)] W                            edges, per channel and l
+    F_i' = [F_i ⊕ F_i ⊗ F_i ⊕ Σ_j g_ij Y(r̂_ij) ⊗ F_j (⊕ fusion block)] W   atoms
+
+Cormorant is Anderson, Hy and Kondor, NeurIPS 2019, arXiv:1906.04015 (eqs. 11 to 14); CoFD adds the
+three-leg fusion block (:mod:`namd.nn.published.three_leg`), Li et al. 2024,
+doi:10.1088/2632-2153/ad4a04. Ours departs from the published code in three points: features are
+real irreps of O(3) with natural parity where that has complex ones of SO(3); radial functions are
+Bessel waves where that has sines with learned wavelengths; a product F_i ⊗ F_i takes (l1, l2) and
+(l2, l1), which are equal, once. The published sizes (299 808 and 121 872 parameters, for the five
+elements of QM9) are therefore not those of these networks.
+
+What is read out are the scalars of every layer and the squared norms of all other irreps.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from namd.config.architecture import CormorantArchitecture
+from namd.nn.base import DiabaticNetwork
+from namd.nn.fusion.paths import natural_paths
+from namd.nn.published.atoms import SortedAtoms
+from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.edges import EdgeBasis, Edges
+from namd.nn.published.maps import IrrepLinear, Perceptron, parts
+from namd.nn.published.three_leg import SparseFusion
+from namd.nn.readout import QuasiDiabaticReadout
+
+
+def invariants(
+    feature: Float[Tensor, "molecule atom component channel"],
+) -> Float[Tensor, "molecule atom scalar"]:
+    """Scalars, and mean squares of the components of every higher l."""
+    scalars, *others = parts(feature)
+    squares = [part.square().mean(-2) for part in others]
+    return torch.cat([scalars[..., 0, :], *squares], dim=-1)
+
+
+class EdgeUpdate(nn.Module):
+    """Weights g_ij of every pair, one per channel and l of the harmonics.
+
+    Parameters
+    ----------
+    feature_l, harmonic_l
+        Highest l of the features and of the harmonics.
+    channels, radial
+        Channels and radial functions.
+    first
+        Whether there are no weights of an earlier layer.
+    """
+
+    def __init__(
+        self, *, feature_l: int, harmonic_l: int, channels: int, radial: int, first: bool
+    ) -> None:
+        super().__init__()
+        width = (harmonic_l + 1) * channels
+        dots = (feature_l + 1) * channels
+        self.mix = Perceptron([dots + radial + (0 if first else width), width])
+
+    def forward(
+        self,
+        weights: Float[Tensor, "molecule atom atom width"] | None,
+        feature: Float[Tensor, "molecule atom component channel"],
+        edges: Edges,
+    ) -> Float[Tensor, "molecule atom atom width"]:
+        """New weights; zero for i = j and beyond the cut-off."""
+        dots = [
+            torch.einsum("bimc,bjmc->bijc", part, part) / part.shape[-2] for part in parts(feature)
+        ]
+        known = [*dots, edges.waves] if weights is None else [*dots, edges.waves, weights]
+        mixed: Tensor = self.mix(torch.cat(known, dim=-1))
+        return mixed * edges.window[..., None]
+
+
+class SelfProduct(nn.Module):
+    """All paths of F ⊗ F with l1 ≤ l2, channel by channel."""
+
+    def __init__(self, *, input_l: int, output_l: int) -> None:
+        super().__init__()
+        self.output_l = output_l
+        self.paths = [p for p in natural_paths(input_l, input_l, output_l) if p[0] <= p[1]]
+        for number, path in enumerate(self.paths):
+            self.register_buffer(f"table{number}", clebsch_gordan(*path), persistent=False)
+
+    def forward(self, feature: Float[Tensor, "molecule atom input channel"]) -> list[list[Tensor]]:
+        """Products by the l they lead to."""
+        by_l = parts(feature)
+        products: list[list[Tensor]] = [[] for _ in range(self.output_l + 1)]
+        for number, (l1, l2, l3) in enumerate(self.paths):
+            table = self.get_buffer(f"table{number}").to(feature.dtype)
+            prepared = torch.einsum("uvm,bauc->bavmc", table, by_l[l1])
+            products[l3].append(torch.einsum("bavmc,bavc->bamc", prepared, by_l[l2]))
+        return products
+
+
+class CormorantLayer(nn.Module):
+    """One update of edges and atoms.
+
+    Parameters
+    ----------
+    architecture
+        Sizes.
+    input_l
+        Highest l of the features that come in.
+    """
+
+    def __init__(self, architecture: CormorantArchitecture, *, input_l: int) -> None:
+        super().__init__()
+        a = architecture
+        self.output_l = a.l_max
+        self.edge = EdgeUpdate(
+            feature_l=input_l,
+            harmonic_l=a.l_max,
+            channels=a.channels,
+            radial=a.radial,
+            first=input_l == 0,
+        )
+        self.square = SelfProduct(input_l=input_l, output_l=a.l_max)
+        self.paths = natural_paths(input_l, a.l_max, a.l_max)
+        self.couplings = nn.ModuleList(CoupledHarmonics(*path) for path in self.paths)
+        self.fusion = None
+        if a.fusion == "sparse" and input_l > 0:
+            self.fusion = SparseFusion(
+                feature_l=input_l,
+                harmonic_l=a.l_max,
+                output_l=a.l_max,
+                internal_l=a.internal_l,
+                channels=a.channels,
+                radial=a.radial,
+            )
+        into = [
+            (l <= input_l)
+            + sum(path[2] == l for path in [*self.square.paths, *self.paths])
+            + (self.fusion is not None)
+            for l in range(a.l_max + 1)
+        ]
+        self.mix = IrrepLinear(inputs=[n * a.channels for n in into], outputs=a.channels)
+
+    def forward(
+        self,
+        feature: Float[Tensor, "molecule atom input channel"],
+        weights: Float[Tensor, "molecule atom atom width"] | None,
+        edges: Edges,
+        neighbours: Tensor,
+    ) -> tuple[
+        Float[Tensor, "molecule atom output channel"], Float[Tensor, "molecule atom atom width"]
+    ]:
+        """Updated features and edge weights; ``neighbours`` is n̄."""
+        weights = self.edge(weights, feature, edges)
+        radial = weights.chunk(self.output_l + 1, dim=-1)
+        sources = parts(feature)
+        gathered = self.square(feature)
+        for l, part in enumerate(sources):
+            gathered[l].append(part)
+        for (l1, l2, l3), couple in zip(self.paths, self.couplings, strict=True):
+            message = neighbour_sum(sources[l1][:, None], radial[l2], couple(edges))
+            gathered[l3].append(message / neighbours.sqrt())
+        if self.fusion is not None:
+            for l, part in enumerate(parts(self.fusion(feature, edges))):
+                gathered[l].append(part / neighbours.sqrt())
+        return self.mix([torch.cat(group, dim=-1) for group in gathered]), weights
+
+
+class CormorantNetwork(DiabaticNetwork):
+    """Dimensionless quasi-diabatic matrix from Cormorant, or CoFD where it has a fusion block.
+
+    Parameters
+    ----------
+    architecture
+        Sizes; see :class:`namd.config.architecture.CormorantArchitecture`.
+    atomic_numbers
+        One per atom; their order is the molecule's.
+    diabats
+        Size of W.
+    """
+
+    neighbours: Tensor
+
+    def __init__(
+        self,
+        *,
+        architecture: CormorantArchitecture,
+        atomic_numbers: Int[Tensor, " atom"],
+        diabats: int,
+    ) -> None:
+        super().__init__()
+        a = architecture
+        atoms = len(atomic_numbers)
+        self.atoms = SortedAtoms(atomic_numbers)
+        self.edges = EdgeBasis(
+            cutoff=a.cutoff_angstrom,
+            radial=a.radial,
+            l_max=a.l_max,
+            envelope_order=a.envelope_order,
+            atoms=atoms,
+        )
+        self.embedding = nn.Parameter(torch.randn(len(self.atoms.counts), a.channels))
+        self.register_buffer("neighbours", torch.tensor(float(atoms - 1)))
+        self.layers = nn.ModuleList(
+            CormorantLayer(a, input_l=0 if layer == 0 else a.l_max) for layer in range(a.layers)
+        )
+        self.readout = QuasiDiabaticReadout(
+            inputs=a.channels * (1 + a.layers * (a.l_max + 1)),
+            hidden=a.hidden,
+            diabats=diabats,
+            atoms=atoms,
+            labels=a.site_labels,
+            offdiagonal_limit=a.offdiagonal_limit_ev,
+        )
+
+    @torch.no_grad()
+    def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:
+        """Set n̄ to the mean number of neighbours in a sample of geometries (Bohr)."""
+        within = self.edges(self.atoms.sort(positions)).within
+        self.neighbours.copy_(within.sum(-1).mean().clamp_min(1.0))
+
+    def forward(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule diabat diabat"]:
+        """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
+        edges = self.edges(self.atoms.sort(positions))
+        start = self.atoms.spread(self.embedding)
+        feature = start[:, None].expand(len(positions), -1, -1, -1)
+        weights = None
+        read = [invariants(feature)]
+        for layer in self.layers:
+            feature, weights = layer(feature, weights, edges, self.neighbours)
+            read.append(invariants(feature))
+        matrix: Tensor = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
+        return matrix
