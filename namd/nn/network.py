@@ -174,7 +174,7 @@ class FusionNetwork(DiabaticNetwork):
         elements = self.diabats * (self.diabats + 1) // 2
         if not isinstance(self.readout, ParityReadout):
             return f"{elements}x0e"
-        odd = int(self.readout.changes.sum())
+        odd = len(self.readout.different)
         return f"{elements - odd}x0e+{odd}x0o"
 
 

@@ -100,7 +100,8 @@ class ParityReadout(nn.Module):
         :class:`namd.nn.readout.QuasiDiabaticReadout`.
     """
 
-    changes: Tensor
+    same: Tensor
+    different: Tensor
 
     def __init__(
         self,
@@ -118,15 +119,18 @@ class ParityReadout(nn.Module):
         self.limit = offdiagonal_limit
         parity = torch.tensor([k in odd for k in range(diabats)])
         row, column = torch.triu_indices(diabats, diabats, offset=1)
-        self.register_buffer("changes", parity[row] != parity[column], persistent=False)
-        different = int(self.changes.sum())
+        changes = parity[row] != parity[column]
+        self.pairs = len(changes)
+        # Numbers of pairs, not a mask: indexing with a mask makes a GPU wait.
+        self.register_buffer("same", (~changes).nonzero()[:, 0], persistent=False)
+        self.register_buffer("different", changes.nonzero()[:, 0], persistent=False)
         self.diagonal = AtomicSum(
             inputs=scalars, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
         )
         self.even = AtomicSum(
             inputs=scalars,
             hidden=hidden,
-            outputs=len(self.changes) - different,
+            outputs=len(self.same),
             atoms=atoms,
             labelled=labels != "none",
         )
@@ -134,7 +138,7 @@ class ParityReadout(nn.Module):
             scalars=scalars,
             vectors=vectors,
             hidden=hidden,
-            outputs=different,
+            outputs=len(self.different),
             atoms=atoms,
             labelled=labels != "none",
         )
@@ -142,7 +146,7 @@ class ParityReadout(nn.Module):
     def forward(self, features: NodeFeatures) -> Float[Tensor, "molecule diabat diabat"]:
         """Assemble the matrix."""
         diagonal = self.diagonal(features.scalars)
-        elements = diagonal.new_zeros(len(diagonal), len(self.changes))
-        elements[:, ~self.changes] = self.even(features.scalars)
-        elements[:, self.changes] = self.odd(features)
+        elements = diagonal.new_zeros(len(diagonal), self.pairs)
+        elements[:, self.same] = self.even(features.scalars)
+        elements[:, self.different] = self.odd(features)
         return diabatic_matrix(diagonal, elements, limit=self.limit)
