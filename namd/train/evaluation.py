@@ -7,7 +7,8 @@ from namd.data.dataset import Dataset
 from namd.errors import ModelError
 from namd.nn.model import DiabaticModel
 from namd.nn.parallel import side_by_side
-from namd.train.loss import best_pair_signs
+from namd.train.dipole_loss import joint_pair_signs
+from namd.train.loss import align_coupling
 from namd.train.metrics import Comparison, in_ev, in_ev_per_angstrom
 
 _SLICE = 32
@@ -52,10 +53,10 @@ def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
         fields = [made.energies, made.forces, made.interstate_coupling]
         if reference is not None:
             theirs = torch.from_numpy(reference[chosen]).to(device)
-            signs = best_pair_signs(made.interstate_coupling, theirs, states=states)
-            fields.append(theirs * signs[:, :, None, None])
+            fields.append(align_coupling(made.interstate_coupling, theirs, states=states))
             if told is not None and made.transition_dipoles is not None:
                 dipoles = torch.from_numpy(told[chosen]).to(device)
+                signs = joint_pair_signs(made, coupling=theirs, dipoles=dipoles)
                 fields += [made.transition_dipoles, dipoles * signs[:, :, None]]
         return tuple(field.cpu().numpy() for field in fields)
 

@@ -94,13 +94,13 @@ def sign_vectors(states: int) -> Float[Tensor, "gauge state"]:
     return torch.cat([torch.ones(count, 1), 1.0 - 2.0 * bits], dim=1).double()
 
 
-def best_pair_signs(
+def align_coupling(
     predicted: Float[Tensor, "molecule pair atom 3"],
     reference: Float[Tensor, "molecule pair atom 3"],
     *,
     states: int,
-) -> Float[Tensor, "molecule pair"]:
-    """s_i s_j of the jointly best state signs for each molecule.
+) -> Float[Tensor, "molecule pair atom 3"]:
+    """The reference with the jointly best state signs for each molecule.
 
     Maximises Σ_{i<j} s_i s_j ⟨h_ij, h_ij^ref⟩, the same as the least squared distance.
     """
@@ -109,17 +109,7 @@ def best_pair_signs(
     pair_signs = signs[:, first] * signs[:, second]
     overlap = (predicted.detach() * reference).sum(dim=(-1, -2))
     best = (overlap @ pair_signs.T).argmax(dim=1)
-    return pair_signs[best]
-
-
-def align_coupling(
-    predicted: Float[Tensor, "molecule pair atom 3"],
-    reference: Float[Tensor, "molecule pair atom 3"],
-    *,
-    states: int,
-) -> Float[Tensor, "molecule pair atom 3"]:
-    """The reference with the jointly best state signs for each molecule."""
-    return reference * best_pair_signs(predicted, reference, states=states)[:, :, None, None]
+    return reference * pair_signs[best][:, :, None, None]
 
 
 def rotation_invariant_distance(

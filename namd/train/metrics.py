@@ -25,7 +25,7 @@ class Comparison:
     """Predictions beside references, NumPy, eV and Å; coupling signs already aligned.
 
     ``coupling`` arrays are empty along ``pair`` for one state, and None without reference
-    couplings. Dipoles (e·Bohr) have the signs of the couplings, and are None where model or
+    couplings. Dipoles (e·Bohr) have signs of their states as well, and are None where model or
     labels have none.
     """
 

@@ -55,8 +55,8 @@ def sampled_loss(
     weights, late
         As in :func:`namd.train.loss.multistate_loss`.
     dipoles
-        Transition dipoles, if there are any. They are learned where the coupling is drawn, which
-        alone tells their sign.
+        Transition dipoles, if there are any. They are learned where the coupling is drawn, for both
+        tell their signs together.
     """
     moving = positions.to(model.dtype).requires_grad_()
     prediction = model.network.evaluate(moving, dipoles=dipoles is not None)

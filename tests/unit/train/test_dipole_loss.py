@@ -63,6 +63,19 @@ def test_signs_of_states_do_not_matter_signs_against_the_coupling_do(states: int
     assert loss(truth, coupling=coupling, dipoles=-dipoles).min() > 0.1
 
 
+@pytest.mark.parametrize(("learned", "decides"), [(0.8, True), (0.2, False)])
+def test_couplings_decide_once_they_are_half_learned(learned: float, decides: bool):
+    """Of a coupling with the cosine ``learned`` and a dipole of the opposite sign."""
+    truth = states_with_dipoles(2)
+    h = truth.interstate_coupling
+    other = noise(MOLECULES, 1, ATOMS, 3, seed=9)
+    other = other - h * ((other * h).sum((-1, -2)) / h.square().sum((-1, -2)))[..., None, None]
+    size = (h.square().sum((-1, -2)) / other.square().sum((-1, -2))).sqrt()[..., None, None]
+    half = learned * h + (1 - learned**2) ** 0.5 * size * other
+    found = loss(truth, coupling=half, dipoles=-truth.transition_dipoles)
+    assert (found.min() > 0.1) if decides else (found.max() < 1e-12)
+
+
 def test_unknown_dipoles_and_those_of_degenerate_states_are_left_out():
     truth = states_with_dipoles(3)
     wrong = truth.transition_dipoles + 1.0
