@@ -89,7 +89,7 @@ def program(model):
 
 
 SMALL = FusionArchitecture(channels=4, radial=4, hidden=8, cutoff_angstrom=4.0)
-PYRAZINE = Path(__file__).parents[2] / "trajectories" / "pyrazine" / "LVC.template"
+LIBRARY = Path(__file__).parents[2] / "trajectories"
 POTENTIALS = {
     "tully-1": lambda: tully(1),
     "tully-2": lambda: tully(2),
@@ -106,7 +106,8 @@ POTENTIALS = {
         reorganization=0.05,
         oscillators=3,
     ),
-    "pyrazine": lambda: vibronic_from_template(PYRAZINE),
+    "pyrazine": lambda: vibronic_from_template(LIBRARY / "pyrazine" / "LVC.template"),
+    "so2": lambda: vibronic_from_template(LIBRARY / "so2" / "LVC.template"),
     "one state": lambda: vibronic(states=1, diabats=1, atoms=2, seed=1),
     "three states": lambda: vibronic(states=3, diabats=3, atoms=2, seed=2),
     "two states of four diabats": lambda: vibronic(states=2, diabats=4, atoms=3, seed=3),
