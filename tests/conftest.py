@@ -117,13 +117,15 @@ def _make_labelled(
     seed: int = 0,
     coupling: bool = True,
     flips: bool = True,
+    basis: bool = False,
     arrays: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Any:
     """CH2NH2+ with labels a network can learn to the last digit, in NumPy alone.
 
     W_kl = a_kl + Σ_p b_kl,p x_p + δ_kl Σ_p x_p² / 50 with x_p = r_p − r_p(R0) of all atom pairs; E,
-    F and d follow from W and ∇W. ``flips`` gives every state of every frame a random sign.
+    F and d follow from W and ∇W. ``flips`` gives every state of every frame a random sign;
+    ``basis`` adds W, its diabats with random signs, and dipoles of μ_kl = Σ_p m_kl,p (r_i − r_j).
     ``arrays`` replaces or (None) removes arrays, ``changes`` other fields of the dataset.
     """
     from namd.data.dataset import Dataset
@@ -168,6 +170,14 @@ def _make_labelled(
     }
     if not coupling or states == 1:
         del table["nonadiabatic_coupling"]
+    if basis:
+        m = model.standard_normal((states, states, 15))
+        dipoles = np.einsum("klp,fpx->fklx", m + m.swapaxes(0, 1), vectors) / 10
+        adiabatic = np.einsum("fki,fklx,flj->fijx", u, dipoles, u)
+        turns = rng.choice([-1.0, 1.0], (frames, states))
+        table["transition_dipoles"] = adiabatic[:, i, j]
+        shifted = w - 94.0 * unit
+        table["diabatic_hamiltonian"] = shifted * turns[:, :, None] * turns[:, None, :]
     table |= arrays or {}
     fields = {
         "molecule": Molecule.from_numbers(np.array([6, 7, 1, 1, 1, 1]), charge=1),

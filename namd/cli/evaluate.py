@@ -55,7 +55,7 @@ def evaluate(
     from namd.io.library import find_model, in_library
     from namd.nn.model_folder import load_model
     from namd.nn.parallel import use_threads
-    from namd.train.card import error_headings, error_rows
+    from namd.train.card import dipole_lines, error_headings, error_rows
     from namd.train.evaluation import compare, require_fit
     from namd.train.figures import parity_figure
     from namd.train.metrics import error_table
@@ -91,6 +91,8 @@ def evaluate(
     title = f"{network.information.name} on {data.name} ({dataset.level_of_theory})"
     console.table(error_headings(list(labels)), error_rows(errors, list(labels)), title=title)
     console.note("mean absolute errors; h: R² = 1 − Σ|h−h_ref|²/Σ|h_ref|² and mean cosine")
+    for line in filter(None, dipole_lines(errors)):
+        console.note(line)
     if dataset.level_of_theory != network.information.level_of_theory:
         console.warn(
             f"the model learned {network.information.level_of_theory}, "

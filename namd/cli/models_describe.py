@@ -26,7 +26,7 @@ def describe(model: str, *, as_json: bool) -> None:
     end of the training; `namd evaluate` finds them on other labels. FLOP: floating-point operations
     of one W of one molecule.
 
-    JSON: name, molecule, charge, states, level_of_theory, architecture, parameters,
+    JSON: name, molecule, charge, states, level_of_theory, architecture, head, parameters,
     flops_per_molecule, layers (module, irreps, parameters, flops, diagrams of each), and, null if
     there is none, sha256 and folder (of a model), file (of a configuration), training_frames,
     epochs_done and errors (part of the split → as in namd evaluate --json).
@@ -46,6 +46,7 @@ def describe(model: str, *, as_json: bool) -> None:
         "states": list(information.states.labels),
         "level_of_theory": information.level_of_theory,
         "architecture": information.architecture.model_dump(mode="json"),
+        "head": information.head.model_dump(mode="json"),
         "parameters": summary.parameters,
         "flops_per_molecule": summary.flops,
         "layers": [
@@ -74,7 +75,8 @@ def describe(model: str, *, as_json: bool) -> None:
 def _show(facts: dict[str, Any], source: Path) -> None:
     from namd.train.card import error_headings, error_rows
 
-    network = dict(facts["architecture"])
+    network, head = dict(facts["architecture"]), dict(facts["head"])
+    chosen = [f"{k} {v}" for k, v in head.items() if k != "kind" and v]
     lines = {
         "name": facts["name"],
         "folder" if facts["folder"] else "config": str(source),
@@ -82,6 +84,7 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         "states": " ".join(facts["states"]),
         "level": facts["level_of_theory"],
         "network": f"{network.pop('kind')}: {', '.join(f'{k} {v}' for k, v in network.items())}",
+        "head": ", ".join([head["kind"], *chosen]),
         "size": f"{facts['parameters']} parameters, "
         f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
     }

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from namd.config.architecture import Architecture, FusionArchitecture
+from namd.config.head import Head, QuasiDiabaticHead
 from namd.config.section import Section
 
 
@@ -41,6 +42,12 @@ class DataConfig(Section):
 class LossWeights(Section):
     """Weights of the loss terms; see namd.train.loss."""
 
+    target: Literal["adiabatic", "diabatic"] = Field(
+        "adiabatic",
+        description="adiabatic: energies, forces and couplings in any gauge; diabatic: the "
+        "method's own matrix W and its gradient where the labels have diabatic_hamiltonian, as "
+        "many diabats as states, and the former elsewhere",
+    )
     derivatives: Literal["full", "sampled"] = Field(
         "full",
         description="full: every force and coupling of every frame in each step; sampled (two "
@@ -50,6 +57,9 @@ class LossWeights(Section):
     gap: float = Field(1.0, ge=0, description="energy differences of all pairs")
     force: float = Field(2.0, ge=0, description="forces of all states")
     coupling: float = Field(4.0, ge=0, description="interstate couplings h of all pairs")
+    dipole: float = Field(
+        0.3, ge=0, description="transition dipoles of all pairs, where the head has dipoles"
+    )
     late_factor: float = Field(
         3.0, ge=0, description="energy and gap weights are multiplied by this in the last third"
     )
@@ -64,6 +74,15 @@ class LossWeights(Section):
     force_delta_ev_per_angstrom: float = Field(
         0.03, gt=0, description="pseudo-Huber scale of forces and couplings, eV/Å"
     )
+    dipole_delta_e_bohr: float = Field(
+        0.05, gt=0, description="pseudo-Huber scale of transition dipoles, e·Bohr"
+    )
+
+    @model_validator(mode="after")
+    def _whole_gradient(self) -> "LossWeights":
+        if self.target == "diabatic" and self.derivatives == "sampled":
+            raise ValueError("target diabatic needs derivatives full: all elements of the gradient")
+        return self
 
 
 class OptimiserConfig(Section):
@@ -90,6 +109,7 @@ class TrainingConfig(Section):
     name: str = Field("model", min_length=1, pattern=r"^[A-Za-z0-9._-]+$", description="model name")
     data: DataConfig
     network: Architecture = Field(default_factory=FusionArchitecture)
+    head: Head = Field(default_factory=QuasiDiabaticHead)
     diabats: int | None = Field(
         None, ge=1, le=16, description="size M of W, at least the number of states (null: equal)"
     )

@@ -114,6 +114,10 @@ class Dataset:
     def __contains__(self, name: object) -> bool:
         return name in self.arrays
 
+    def get(self, name: str) -> np.ndarray | None:
+        """The array of that name, None where the dataset has none."""
+        return self.arrays.get(name)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
 

@@ -28,8 +28,44 @@ class Layer:
     diagrams: tuple[FusionDiagram, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFeatures:
+    """What a network has learned about every atom; heads read it.
+
+    Parameters
+    ----------
+    scalars
+        Invariants.
+    vectors
+        Polar vectors (1o), Cartesian, no longer than one; no channels where no head reads them.
+    """
+
+    scalars: Float[Tensor, "molecule atom feature"]
+    vectors: Float[Tensor, "molecule atom 3 channel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """All outputs of a network.
+
+    Parameters
+    ----------
+    matrix
+        W in units of the model's scale, without its shift.
+    fields
+        Vector fields of every two diabats: antisymmetric τ (1/Bohr) of a quasi-diabatic head with
+        residual, symmetric couplings (scale/Bohr) of a direct one, else None.
+    dipoles
+        Symmetric dipole matrix, e·Bohr, where it is learned and was asked for.
+    """
+
+    matrix: Float[Tensor, "molecule diabat diabat"]
+    fields: Float[Tensor, "molecule diabat diabat atom 3"] | None = None
+    dipoles: Float[Tensor, "molecule diabat diabat 3"] | None = None
+
+
 class DiabaticNetwork(nn.Module, ABC):
-    """A network that predicts a dimensionless quasi-diabatic matrix."""
+    """A network that predicts a dimensionless quasi-diabatic matrix, and what its heads add."""
 
     @abstractmethod
     def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:
@@ -40,6 +76,18 @@ class DiabaticNetwork(nn.Module, ABC):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
+
+    def evaluate(
+        self,
+        positions: Float[Tensor, "molecule atom 3"],
+        *,
+        dipoles: bool = False,  # noqa: ARG002  (for networks with atomic vectors)
+    ) -> Prediction:
+        """W and the head's fields at ``positions`` in Bohr, and ``dipoles`` where they are wanted.
+
+        A network without atomic vectors has neither.
+        """
+        return Prediction(matrix=self(positions))
 
     def describe(self) -> tuple[Layer, ...]:
         """The parts of the network, in the order of evaluation.

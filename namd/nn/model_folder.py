@@ -16,6 +16,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from namd.config.architecture import Architecture
+from namd.config.head import Head, QuasiDiabaticHead
 from namd.errors import ModelError, NamdError
 from namd.io.atomic import write_bytes, write_text
 from namd.io.model_header import FORMAT, FORMAT_VERSION, HEADER_FILE, read_model_header
@@ -47,6 +48,7 @@ def save_model(model: DiabaticModel, folder: Path) -> str:
         "level_of_theory": info.level_of_theory,
         "architecture": info.architecture.model_dump(mode="json"),
         "diabats": info.diabats,
+        "head": info.head.model_dump(mode="json"),
         "dtype": str(model.dtype).removeprefix("torch."),
         "sha256": digest,
     }
@@ -112,9 +114,9 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
     """Read and check ``model.json`` alone."""
     header = read_model_header(folder)
     try:
-        architecture: Architecture = TypeAdapter(Architecture).validate_python(
-            header["architecture"]
-        )
+        architecture: Architecture = _section("architecture", Architecture, header)
+        # Models made before there was a choice have no entry.
+        head: Head = _section("head", Head, header) if "head" in header else QuasiDiabaticHead()
         molecule = header["molecule"]
         information = ModelInformation(
             name=str(header["name"]),
@@ -127,9 +129,10 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
             level_of_theory=str(header["level_of_theory"]),
             architecture=architecture,
             diabats=int(header["diabats"]),
+            head=head,
         )
         _require_sense(header, information)
-    except (KeyError, TypeError, ValueError, ValidationError, NamdError) as error:
+    except (KeyError, TypeError, ValueError, NamdError) as error:
         raise ModelError(
             f"the header is damaged: {_reason(error)}",
             where=str(folder / HEADER_FILE),
@@ -138,14 +141,20 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
     return header, information
 
 
+def _section(name: str, kind: Any, header: dict[str, Any]) -> Any:
+    """One validated section of the header; what is raised names the entry."""
+    try:
+        return TypeAdapter(kind).validate_python(header[name])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        entry = ".".join(str(part) for part in (name, *first["loc"][1:]))
+        raise ValueError(f"{entry}: {first['msg']}") from None
+
+
 def _reason(error: Exception) -> str:
     """What is wrong with a header, in one line that names the entry."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        entry = ".".join(str(part) for part in ("architecture", *first["loc"][1:]))
-        return f"{entry}: {first['msg']}"
     return str(error).splitlines()[0]
 
 

@@ -6,6 +6,8 @@
                               └───────────── message M = Σ_j Y ⊗ h_j                     ├─ W
                                  fusion (((M ⊗ h) ⊗ A₁') ⊗ …) ───────────────── scalars ┘
 
+Where a head has vector outputs, the l = 1 part of every h is kept for it.
+
 Body order: products of ν densities correlate ν neighbours with the centre; messages carry them on.
 Everything is dense over ``[molecule, atom, …]`` for one fixed molecule.
 """
@@ -15,16 +17,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import FusionArchitecture
-from namd.nn.base import DiabaticNetwork, Layer
+from namd.config.head import DirectHead, Head, QuasiDiabaticHead
+from namd.nn.base import DiabaticNetwork, Layer, NodeFeatures, Prediction
 from namd.nn.density import Density
 from namd.nn.fusion.comb import FusionComb
 from namd.nn.fusion.diagram import FusionDiagram
 from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.fusion.tree import Leg, Vertex
-from namd.nn.linear import ChannelMix
+from namd.nn.heads import VectorHeads
+from namd.nn.linear import ChannelMix, block
 from namd.nn.message import Message
 from namd.nn.pairs import PairBasis
-from namd.nn.readout import QuasiDiabaticReadout
+from namd.nn.readout import EnergyReadout, QuasiDiabaticReadout
+from namd.nn.vectors import ParityReadout
 from namd.units import ANGSTROM_PER_BOHR
 
 
@@ -39,6 +44,8 @@ class FusionNetwork(DiabaticNetwork):
         One per atom; their order is the molecule's.
     diabats
         Size of W.
+    head
+        What is predicted beside W; heads with vector outputs need ``message_l`` of 1 at least.
     """
 
     def __init__(
@@ -47,10 +54,14 @@ class FusionNetwork(DiabaticNetwork):
         architecture: FusionArchitecture,
         atomic_numbers: Int[Tensor, " atom"],
         diabats: int,
+        head: Head | None = None,
     ) -> None:
         super().__init__()
         a = architecture
+        head = QuasiDiabaticHead() if head is None else head
         self.architecture = a
+        self.diabats = diabats
+        self.keeps_vectors = head.needs_vectors
         atoms = len(atomic_numbers)
         elements = torch.unique(atomic_numbers, return_inverse=True)[1]
         self.pairs = PairBasis(
@@ -66,22 +77,27 @@ class FusionNetwork(DiabaticNetwork):
         self.first = FusionComb(
             leg_l=[a.l_max] * legs,
             internal_l=a.l_max,
-            output_l=a.message_l if a.message_layers else None,
+            output_l=a.message_l if a.message_layers or self.keeps_vectors else None,
             channels=a.channels,
         )
         scalars = legs * a.channels
         self.layers = nn.ModuleList()
         for remaining in reversed(range(a.message_layers)):
-            self.layers.append(_MessageLayer(a, atoms=atoms, last=remaining == 0))
+            last = remaining == 0 and not self.keeps_vectors
+            self.layers.append(_MessageLayer(a, atoms=atoms, last=last))
             scalars += 4 * a.channels
-        self.diabats = diabats
-        self.readout = QuasiDiabaticReadout(
-            inputs=scalars,
-            hidden=a.hidden,
+        vectors = (1 + a.message_layers) * a.channels
+        self.readout = _readout(
+            a, head, diabats=diabats, scalars=scalars, vectors=vectors, atoms=atoms
+        )
+        self.heads = VectorHeads(
+            head,
             diabats=diabats,
+            scalars=scalars,
+            vectors=vectors,
+            hidden=a.hidden,
             atoms=atoms,
             labels=a.site_labels,
-            offdiagonal_limit=a.offdiagonal_limit_ev,
         )
 
     @torch.no_grad()
@@ -93,17 +109,42 @@ class FusionNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift."""
+        return self._matrix(self._features(positions))
+
+    def evaluate(
+        self, positions: Float[Tensor, "molecule atom 3"], *, dipoles: bool = False
+    ) -> Prediction:
+        """W and the vector outputs of the head, ``dipoles`` only where they are wanted."""
+        features = self._features(positions)
+        return Prediction(
+            matrix=self._matrix(features),
+            fields=self.heads.fields(features),
+            dipoles=self.heads.dipoles(features) if dipoles else None,
+        )
+
+    def _matrix(self, features: NodeFeatures) -> Tensor:
+        whole = isinstance(self.readout, ParityReadout)
+        matrix: Tensor = self.readout(features if whole else features.scalars)
+        return matrix
+
+    def _features(self, positions: Float[Tensor, "molecule atom 3"]) -> NodeFeatures:
         molecules, atoms = positions.shape[:2]
         pairs = self.pairs(positions)
         legs = self.density(pairs)
         feature, scalars = self.first(legs)
-        invariants = [scalars]
+        invariants, passed = [scalars], [feature]
         for layer in self.layers:
             feature, scalars = layer(pairs, feature, legs[0])
             invariants.append(scalars)
+            passed.append(feature)
         stacked = torch.cat(invariants, dim=-1).reshape(molecules, atoms, -1)
-        matrix: Tensor = self.readout(stacked)
-        return matrix
+        if not self.keeps_vectors:
+            return NodeFeatures(scalars=stacked, vectors=stacked.new_zeros(molecules, atoms, 3, 0))
+        vectors = torch.cat([each[block(1)] for each in passed], dim=-1)
+        vectors = vectors.reshape(3, molecules, atoms, -1).permute(1, 2, 0, 3)
+        # Polynomials of high degree, too: their direction is kept, their length is below one.
+        vectors = vectors * (1.0 + vectors.square().sum(2, keepdim=True)).rsqrt()
+        return NodeFeatures(scalars=stacked, vectors=vectors)
 
     def describe(self) -> tuple[Layer, ...]:
         """Geometry, densities, fusion blocks and messages with their diagrams, readout."""
@@ -112,7 +153,7 @@ class FusionNetwork(DiabaticNetwork):
         passed = natural_irreps(a.message_l if a.message_layers else 0)
         legs = [f"A{n}" for n in range(1, a.correlation + 1)]
         messages = [layer for layer in self.layers if isinstance(layer, _MessageLayer)]
-        elements = self.diabats * (self.diabats + 1) // 2
+        vectors = self.heads.outputs
         return (
             Layer(module="pairs", irreps=with_channels(harmonics, a.radial)),
             Layer(module="density", irreps=with_channels(harmonics, a.correlation * a.channels)),
@@ -122,8 +163,55 @@ class FusionNetwork(DiabaticNetwork):
                 diagrams=self.first.diagrams(legs),
             ),
             *(layer.describe(f"layers.{n}", a) for n, layer in enumerate(messages)),
-            Layer(module="readout", irreps=f"{elements}x0e"),
+            Layer(module="readout", irreps=self._elements()),
+            *([Layer(module="heads", irreps=f"{vectors}x1o")] if vectors else []),
         )
+
+    def _elements(self) -> str:
+        """Irreps of the elements of W that are read."""
+        if isinstance(self.readout, EnergyReadout):
+            return f"{self.diabats}x0e"
+        elements = self.diabats * (self.diabats + 1) // 2
+        if not isinstance(self.readout, ParityReadout):
+            return f"{elements}x0e"
+        odd = len(self.readout.different)
+        return f"{elements - odd}x0e+{odd}x0o"
+
+
+def _readout(
+    architecture: FusionArchitecture,
+    head: Head,
+    *,
+    diabats: int,
+    scalars: int,
+    vectors: int,
+    atoms: int,
+) -> QuasiDiabaticReadout | ParityReadout | EnergyReadout:
+    """The readout of W for a head."""
+    a = architecture
+    if isinstance(head, DirectHead):
+        return EnergyReadout(
+            inputs=scalars, hidden=a.hidden, states=diabats, atoms=atoms, labels=a.site_labels
+        )
+    if head.odd_diabats:
+        return ParityReadout(
+            scalars=scalars,
+            vectors=vectors,
+            hidden=a.hidden,
+            atoms=atoms,
+            diabats=diabats,
+            odd=head.odd_diabats,
+            labels=a.site_labels,
+            offdiagonal_limit=a.offdiagonal_limit_ev,
+        )
+    return QuasiDiabaticReadout(
+        inputs=scalars,
+        hidden=a.hidden,
+        diabats=diabats,
+        atoms=atoms,
+        labels=a.site_labels,
+        offdiagonal_limit=a.offdiagonal_limit_ev,
+    )
 
 
 class _MessageLayer(nn.Module):

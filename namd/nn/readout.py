@@ -20,8 +20,31 @@ _START = 0.2  # the untrained W hardly departs from its shift: training starts f
 _COLUMNS = 16
 
 
-class AtomicSum(nn.Module):
-    """Σ_atoms of a two-layer perceptron of the atom's invariants, optionally labelled by site."""
+def times(
+    rows: Float[Tensor, "*row inner"], matrix: Float[Tensor, "inner output"]
+) -> Float[Tensor, "*row output"]:
+    """``rows @ matrix``, every row rounded alike wherever it stands in a batch.
+
+    BLAS does so for whole vectors of columns, to which the matrix is filled up.
+    """
+    outputs = matrix.shape[1]
+    padded = nn.functional.pad(matrix, (0, -outputs % _COLUMNS))
+    product: Tensor = (rows @ padded)[..., :outputs]
+    return product
+
+
+class AtomicPerceptron(nn.Module):
+    """A two-layer perceptron of each atom's invariants, optionally labelled by site.
+
+    Parameters
+    ----------
+    inputs, hidden, outputs
+        Widths; the leaves use ``outer`` [hidden, output].
+    atoms
+        Number of atoms.
+    labelled
+        Whether each atom has a bias and a weight of its own.
+    """
 
     def __init__(
         self, *, inputs: int, hidden: int, outputs: int, atoms: int, labelled: bool
@@ -33,21 +56,27 @@ class AtomicSum(nn.Module):
         self.site_bias = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
         self.site_weight = nn.Parameter(torch.randn(atoms, hidden)) if labelled else None
 
-    def forward(
+    def hidden(
         self, invariants: Float[Tensor, "molecule atom feature"]
-    ) -> Float[Tensor, "molecule output"]:
-        """Sum of atomic outputs."""
-        hidden = self.middle(self.inner(invariants))
+    ) -> Float[Tensor, "molecule atom hidden"]:
+        """The second hidden layer of every atom."""
+        hidden: Tensor = self.middle(self.inner(invariants))
         if self.site_bias is not None:
             hidden = hidden + self.site_bias
         hidden = nn.functional.silu(hidden)
         if self.site_weight is not None:
             hidden = hidden * self.site_weight
-        # Whole vectors of columns: BLAS then rounds every row alike, wherever it stands in a batch.
-        outputs = self.outer.shape[1]
-        padded = nn.functional.pad(self.outer, (0, -outputs % _COLUMNS))
-        result: Tensor = (hidden.sum(1) @ padded)[:, :outputs]
-        return result
+        return hidden
+
+
+class AtomicSum(AtomicPerceptron):
+    """Σ_atoms of a two-layer perceptron of the atom's invariants."""
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule output"]:
+        """Sum of atomic outputs."""
+        return times(self.hidden(invariants).sum(1), self.outer)
 
 
 def diabatic_matrix(
@@ -104,3 +133,29 @@ class QuasiDiabaticReadout(nn.Module):
         if self.offdiagonal is None:
             return torch.diag_embed(diagonal)
         return diabatic_matrix(diagonal, self.offdiagonal(invariants), limit=self.limit)
+
+
+class EnergyReadout(nn.Module):
+    """A diagonal W: energies of the states of a direct head, in units of the model's scale.
+
+    Parameters
+    ----------
+    inputs, hidden, states, atoms
+        Invariants per atom, hidden width, number of states and atoms.
+    labels
+        The energies have site labels where it is ``all``.
+    """
+
+    def __init__(
+        self, *, inputs: int, hidden: int, states: int, atoms: int, labels: SiteLabels
+    ) -> None:
+        super().__init__()
+        self.diagonal = AtomicSum(
+            inputs=inputs, hidden=hidden, outputs=states, atoms=atoms, labelled=labels == "all"
+        )
+
+    def forward(
+        self, invariants: Float[Tensor, "molecule atom feature"]
+    ) -> Float[Tensor, "molecule state state"]:
+        """Put the energies on the diagonal."""
+        return torch.diag_embed(self.diagonal(invariants))

@@ -6,6 +6,10 @@ costs one forward and one backward pass; couplings are asked for only by traject
 hop. A method that needs all couplings or forces in every step costs one more backward pass for each
 of them, on the same forward pass.
 
+Heads that add a field to ∇W (the couplings of a direct head, the residual of a quasi-diabatic one)
+have it contracted with the same cotangents. Their potential has no basis: overlaps of eigenvectors
+would leave that part of the coupling out, so that amplitudes must follow v·d (``nac-vectors``).
+
 On the CPU geometries are evaluated in slices of a fixed number (the last one padded), each by one
 thread: they stay in cache, and the arithmetic of one trajectory does not depend on how many others
 there are.
@@ -18,7 +22,9 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from namd.errors import ModelError
 from namd.molecule import Molecule
+from namd.nn.adiabatic import adiabatic_dipoles
 from namd.nn.device import choose_device
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
@@ -67,9 +73,10 @@ class NetworkPotential:
     def describe(self) -> dict[str, str]:
         """Name, kind, level of theory and digest of the weights."""
         info = self._model.information
+        head = "" if info.head.kind == "quasi-diabatic" else f", {info.head.kind} head"
         return {
             "name": info.name,
-            "kind": f"network ({info.architecture.kind})",
+            "kind": f"network ({info.architecture.kind}{head})",
             "level_of_theory": info.level_of_theory,
             "digest": self._digest,
         }
@@ -100,8 +107,8 @@ class NetworkPotential:
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
             force=-gradients[:, 0],
-            eigenvectors=vectors[:, :, :kept].contiguous(),
-            diabatic_hamiltonian=matrix,
+            eigenvectors=vectors[:, :, :kept].contiguous() if self._model.has_basis else None,
+            diabatic_hamiltonian=matrix if self._model.has_basis else None,
             couplings=couplings.contiguous() if Needs.COUPLINGS in needs else None,
             forces=-forces if Needs.FORCES in needs else None,
         )
@@ -142,8 +149,9 @@ class NetworkPotential:
             rows = slice(start, min(start + size, number))
             chosen = _padded(centred[rows], size).to(model.dtype).requires_grad_()
             with torch.enable_grad():
-                raw = model.network(chosen)
-            matrix = raw.detach().double() * model.scale + torch.diag(model.shift)
+                prediction = model.network.evaluate(chosen)
+            raw = prediction.matrix
+            matrix = model.in_hartree(raw.detach())
             weights, *kept = cotangents(matrix, rows)
             ways = (weights * model.scale).to(raw.dtype).unbind(1)
             last = len(ways) - 1
@@ -151,10 +159,54 @@ class NetworkPotential:
                 torch.autograd.grad(raw, chosen, way, retain_graph=k < last)[0].double()
                 for k, way in enumerate(ways)
             ]
-            return matrix, torch.stack(gradients, 1), *kept
+            whole = torch.stack(gradients, 1)
+            with torch.no_grad():
+                learned = model.learned_coupling(prediction)
+            if learned is not None:
+                terms = weights[..., None, None] * learned[:, None]
+                whole = whole + terms.flatten(2, 3).sum(2)
+            return matrix, whole, *kept
 
         parts = side_by_side(evaluate, range(0, number, size))
         return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+
+    @property
+    def has_dipoles(self) -> bool:
+        """Whether the model was trained on transition dipoles."""
+        return self._model.information.head.dipoles
+
+    def energies_and_dipoles(
+        self, positions: Float64[Tensor, "traj atom 3"]
+    ) -> tuple[Float64[Tensor, "traj state"], Float64[Tensor, "traj pair 3"]]:
+        """Energies (Hartree) and transition dipoles u_iᵀ μ u_j (e·Bohr), the latter in one gauge.
+
+        Raises
+        ------
+        ModelError
+            If the model has no dipoles.
+        """
+        model = self._model
+        centred = positions - positions.mean(dim=1, keepdim=True)
+        size = self._slice_size or len(positions)
+
+        @torch.no_grad()
+        def evaluate(start: int) -> tuple[Tensor, Tensor]:
+            chosen = _padded(centred[start : start + size], size).to(model.dtype)
+            prediction = model.network.evaluate(chosen, dipoles=True)
+            if prediction.dipoles is None:
+                raise ModelError(
+                    f"model {model.information.name} has no transition dipoles",
+                    where="transition dipoles",
+                    hint="train with head.dipoles: true on labels that have them",
+                )
+            energies, vectors = symmetric_eigen(model.in_hartree(prediction.matrix))
+            kept = len(self.states)
+            dipoles = adiabatic_dipoles(prediction.dipoles, vectors[:, :, :kept])
+            return energies[:, :kept], dipoles
+
+        parts = side_by_side(evaluate, range(0, len(positions), size))
+        energies, dipoles = zip(*parts, strict=True)
+        return torch.cat(energies)[: len(positions)], torch.cat(dipoles)[: len(positions)]
 
 
 def _symmetric(left: Tensor, right: Tensor) -> Tensor:

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from namd.config.training import TrainingConfig
-from namd.nn.model import DiabaticModel
+from namd.config.training import LossWeights, TrainingConfig
+from namd.nn.model import Derivatives, DiabaticModel
 from namd.nn.parallel import side_by_side
+from namd.train.diabatic_loss import diabatic_loss, known_matrices
+from namd.train.dipole_loss import dipole_loss
 from namd.train.labels import Labels
 from namd.train.log import LOSS_TERMS
-from namd.train.loss import LossTerms, multistate_loss
+from namd.train.loss import LossTerms, multistate_loss, with_dipoles
 from namd.train.sampled import sampled_loss
 
 _CPU_SLICE = 8
@@ -94,6 +96,7 @@ def _training_loss(
         energies=labels.energies,
         forces=labels.forces,
         coupling=labels.coupling,
+        dipoles=labels.dipoles,
         draw=draw,
         weights=config.loss,
         late=late,
@@ -108,11 +111,70 @@ def _full_loss(
     late: bool,
     create_graph: bool,
 ) -> LossTerms:
+    found = model.derivatives(labels.positions, create_graph=create_graph)
+    with torch.set_grad_enabled(create_graph):
+        if config.loss.target == "diabatic" and labels.diabatic is not None:
+            terms = _diabatic_where_known(
+                model, found, labels, labels.diabatic, weights=config.loss, late=late
+            )
+        else:
+            terms = _adiabatic(model, found, labels, weights=config.loss, late=late)
+        if found.dipoles is None or labels.dipoles is None:
+            return terms
+        dipole = dipole_loss(
+            model.in_states(found),
+            energies=labels.energies,
+            coupling=labels.coupling,
+            dipoles=labels.dipoles,
+            weights=config.loss,
+        )
+        return with_dipoles(terms, dipole.mean(), config.loss)
+
+
+def _adiabatic(
+    model: DiabaticModel, found: Derivatives, labels: Labels, *, weights: LossWeights, late: bool
+) -> LossTerms:
     return multistate_loss(
-        model.adiabatic(labels.positions, create_graph=create_graph),
+        model.in_states(found),
         energies=labels.energies,
         forces=labels.forces,
         coupling=labels.coupling,
-        weights=config.loss,
+        weights=weights,
         late=late,
+    )
+
+
+def _diabatic_where_known(
+    model: DiabaticModel,
+    found: Derivatives,
+    labels: Labels,
+    reference: Tensor,
+    *,
+    weights: LossWeights,
+    late: bool,
+) -> LossTerms:
+    """Mean over the frames: the diabatic loss where W is known, the adiabatic one elsewhere."""
+    known = known_matrices(matrix=reference, forces=labels.forces, coupling=labels.coupling)
+    parts: list[tuple[int, LossTerms]] = []
+    rows, others = known.nonzero()[:, 0], (~known).nonzero()[:, 0]
+    if len(rows):
+        terms = diabatic_loss(
+            found.matrix[rows],
+            found.gradient[rows],
+            reference=reference[rows],
+            forces=labels.forces[rows],
+            coupling=labels.coupling[rows],
+            weights=weights,
+            late=late,
+        )
+        parts.append((len(rows), terms))
+    if len(others):
+        rest = labels.take(others)
+        terms = _adiabatic(model, found.take(others), rest, weights=weights, late=late)
+        parts.append((len(others), terms))
+    return LossTerms(
+        **{
+            name: torch.stack([n / len(labels) * getattr(terms, name) for n, terms in parts]).sum()
+            for name in LOSS_TERMS
+        }
     )

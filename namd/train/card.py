@@ -48,6 +48,16 @@ def error_headings(states: list[str]) -> list[str]:
     ]
 
 
+def dipole_lines(errors: dict[str, Any]) -> list[str]:
+    """A sentence on transition dipoles, where there are any."""
+    dipoles = errors.get("dipoles")
+    if dipoles is None:
+        return []
+    r2 = "–" if dipoles["r2"] is None else f"{dipoles['r2']:.3f}"
+    error = f"mean error {dipoles['mean_error_e_bohr']:.3f} e·Bohr, R² {r2}"
+    return [f"Transition dipoles of {dipoles['frames']} frames: {error}.", ""]
+
+
 def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
     """Markdown card of a model folder."""
     states = metrics["states"]
@@ -56,7 +66,8 @@ def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
         "",
         f"{metrics['molecule']}, states {', '.join(states)}; labels: {metrics['level_of_theory']}.",
         "",
-        f"Network: {metrics['network']}, {metrics['parameters']} parameters, quasi-diabatic head.",
+        f"Network: {metrics['network']}, {metrics['parameters']} parameters,",
+        f"{config.head.kind} head.",
         f"Trained on {metrics['training_frames']} frames; kept is the best of",
         f"{metrics['epochs_done']} epochs (number {metrics['best_epoch'] + 1}) by the loss on",
         f"{metrics['validation_frames']} validation frames of other groups.",
@@ -71,7 +82,7 @@ def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
         lines.append("| " + " | ".join(headings) + " |")
         lines.append("|" + "---|" * len(headings))
         lines += ["| " + " | ".join(r) + " |" for r in error_rows(errors, states)]
-        lines.append("")
+        lines += ["", *dipole_lines(errors)]
     named = [g for g in metrics["groups"]["test"] if g in config.data.test or "traj" in g]
     if named:
         lines += [f"Held-out trajectories in the test part: {', '.join(named)}.", ""]

@@ -7,6 +7,7 @@ from namd.data.dataset import Dataset
 from namd.errors import ModelError
 from namd.nn.model import DiabaticModel
 from namd.nn.parallel import side_by_side
+from namd.train.dipole_loss import joint_pair_signs
 from namd.train.loss import align_coupling
 from namd.train.metrics import Comparison, in_ev, in_ev_per_angstrom
 
@@ -43,6 +44,7 @@ def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
     states = len(dataset.states)
     device = model.shift.device
     reference = dataset.interstate_coupling_or_none
+    told = dataset.get("transition_dipoles")
 
     def predict(start: int) -> tuple[np.ndarray, ...]:
         chosen = slice(start, start + _SLICE)
@@ -52,10 +54,15 @@ def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
         if reference is not None:
             theirs = torch.from_numpy(reference[chosen]).to(device)
             fields.append(align_coupling(made.interstate_coupling, theirs, states=states))
+            if told is not None and made.transition_dipoles is not None:
+                dipoles = torch.from_numpy(told[chosen]).to(device)
+                signs = joint_pair_signs(made, coupling=theirs, dipoles=dipoles)
+                fields += [made.transition_dipoles, dipoles * signs[:, :, None]]
         return tuple(field.cpu().numpy() for field in fields)
 
     parts = side_by_side(predict, range(0, len(dataset), _SLICE))
-    energies, forces, coupling, *aligned = map(np.concatenate, zip(*parts, strict=True))
+    energies, forces, coupling, *others = map(np.concatenate, zip(*parts, strict=True))
+    aligned, both = others[:1], others[1:]
     return Comparison(
         energies=in_ev(energies),
         reference_energies=in_ev(dataset["energies"]),
@@ -63,4 +70,6 @@ def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
         reference_forces=in_ev_per_angstrom(dataset["forces"]),
         coupling=in_ev_per_angstrom(coupling) if aligned else None,
         reference_coupling=in_ev_per_angstrom(aligned[0]) if aligned else None,
+        dipoles=both[0] if both else None,
+        reference_dipoles=both[1] if both else None,
     )

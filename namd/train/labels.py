@@ -1,6 +1,6 @@
 """Labels of a dataset as tensors on the device of a training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,12 +12,18 @@ from namd.data.dataset import Dataset
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Training labels on the device, atomic units, float64."""
+    """Training labels on the device, atomic units, float64.
+
+    Diabatic matrices and dipoles are None where the dataset has none at all; those of single frames
+    that are unknown are NaN.
+    """
 
     positions: Float[Tensor, "frame atom 3"]
     energies: Float[Tensor, "frame state"]
     forces: Float[Tensor, "frame state atom 3"]
     coupling: Float[Tensor, "frame pair atom 3"]
+    diabatic: Float[Tensor, "frame diabat diabat"] | None = None
+    dipoles: Float[Tensor, "frame pair 3"] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, device: torch.device) -> "Labels":
@@ -26,16 +32,36 @@ class Labels:
             coupling = dataset.interstate_coupling
         else:
             coupling = np.zeros((len(dataset), 0, len(dataset.molecule), 3))
-        columns = (dataset["positions"], dataset["energies"], dataset["forces"], coupling)
-        tensors = [torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns]
-        return cls(**dict(zip(cls.__dataclass_fields__, tensors, strict=True)))
+
+        def tensor(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+        def optional(name: str) -> Tensor | None:
+            values = dataset.get(name)
+            return None if values is None else tensor(values)
+
+        return cls(
+            positions=tensor(dataset["positions"]),
+            energies=tensor(dataset["energies"]),
+            forces=tensor(dataset["forces"]),
+            coupling=tensor(coupling),
+            diabatic=optional("diabatic_hamiltonian"),
+            dipoles=optional("transition_dipoles"),
+        )
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def take(self, rows: Tensor, numbering: Tensor | None = None) -> "Labels":
         """Some frames, each in its own ``numbering`` [row, atom] of the atoms if given."""
-        taken = Labels(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        taken = Labels(
+            positions=self.positions[rows],
+            energies=self.energies[rows],
+            forces=self.forces[rows],
+            coupling=self.coupling[rows],
+            diabatic=None if self.diabatic is None else self.diabatic[rows],
+            dipoles=None if self.dipoles is None else self.dipoles[rows],
+        )
         if numbering is None:
             return taken
         atoms = numbering[:, :, None].expand(-1, -1, 3)
@@ -43,9 +69,9 @@ class Labels:
         def renumbered(field: Tensor) -> Tensor:
             return field.gather(2, atoms[:, None].expand(-1, field.shape[1], -1, -1))
 
-        return Labels(
+        return replace(
+            taken,
             positions=taken.positions.gather(1, atoms),
-            energies=taken.energies,
             forces=renumbered(taken.forces),
             coupling=renumbered(taken.coupling),
         )

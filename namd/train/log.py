@@ -7,7 +7,7 @@ from typing import Any
 
 from namd.io.atomic import write_text
 
-LOSS_TERMS = ("total", "energy", "gap", "force", "coupling")
+LOSS_TERMS = ("total", "energy", "gap", "force", "coupling", "dipole")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

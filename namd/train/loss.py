@@ -12,10 +12,12 @@ g = (F_i − F_j)/2, h = h_ij and z = g + ih, a rotation by θ maps z → z e^{�
 ``degenerate_gap`` the pair's forces and coupling are therefore compared through
 |z|² + |z_ref|² − 2 max(|⟨z, z_ref⟩|, |⟨z̄, z_ref⟩|) and the mean force. The couplings of the pair
 to a third state m turn into each other in the same way, y = h_im + i h_jm → y e^{±iθ}, and are
-compared through the same distance.
+compared through the same distance. The switch is hard because it depends on the labelled gap alone:
+every frame has one of the two forms for good, and the loss stays a smooth function of the weights.
+Where no rotation brings z nearer to its reference both forms measure the same distance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import torch
@@ -36,6 +38,7 @@ class LossTerms:
     gap: Tensor
     force: Tensor
     coupling: Tensor
+    dipole: Tensor
 
 
 def weighted(
@@ -54,7 +57,19 @@ def weighted(
         + weights.coupling * coupling
         + factor * (weights.energy * energy + weights.gap * gap)
     )
-    return LossTerms(total=total, energy=energy, gap=gap, force=force, coupling=coupling)
+    return LossTerms(
+        total=total,
+        energy=energy,
+        gap=gap,
+        force=force,
+        coupling=coupling,
+        dipole=total.new_zeros(()),
+    )
+
+
+def with_dipoles(terms: LossTerms, dipole: Tensor, weights: LossWeights) -> LossTerms:
+    """Add the term of transition dipoles."""
+    return replace(terms, dipole=dipole, total=terms.total + weights.dipole * dipole)
 
 
 def pseudo_huber(x: Float[Tensor, "*shape"], delta: float) -> Float[Tensor, "*shape"]:

@@ -25,7 +25,8 @@ class Comparison:
     """Predictions beside references, NumPy, eV and Å; coupling signs already aligned.
 
     ``coupling`` arrays are empty along ``pair`` for one state, and None without reference
-    couplings.
+    couplings. Dipoles (e·Bohr) have signs of their states as well, and are None where model or
+    labels have none.
     """
 
     energies: Float[np.ndarray, "frame state"]
@@ -34,6 +35,8 @@ class Comparison:
     reference_forces: Float[np.ndarray, "frame state atom 3"]
     coupling: Float[np.ndarray, "frame pair atom 3"] | None
     reference_coupling: Float[np.ndarray, "frame pair atom 3"] | None
+    dipoles: Float[np.ndarray, "frame pair 3"] | None = None
+    reference_dipoles: Float[np.ndarray, "frame pair 3"] | None = None
 
     @property
     def gaps(self) -> Float[np.ndarray, "frame pair"]:
@@ -109,6 +112,28 @@ def _coupling_errors(
     return r2, cosine
 
 
+def dipole_errors(comparison: Comparison) -> dict[str, Any] | None:
+    """Errors of transition dipoles over all frames where they are known, or None.
+
+    Returns
+    -------
+    dict
+        ``frames``; ``mean_error_e_bohr``, the mean of |μ − μ_ref|; ``r2`` as of couplings.
+    """
+    ours, theirs = comparison.dipoles, comparison.reference_dipoles
+    if ours is None or theirs is None or theirs.shape[1] == 0:
+        return None
+    known = np.isfinite(theirs).all((1, 2))
+    if not known.any():
+        return None
+    error, squares = ours[known] - theirs[known], float((theirs[known] ** 2).sum())
+    return {
+        "frames": int(known.sum()),
+        "mean_error_e_bohr": float(np.linalg.norm(error, axis=-1).mean()),
+        "r2": 1.0 - float((error**2).sum()) / squares if squares else None,
+    }
+
+
 def error_table(comparison: Comparison) -> dict[str, Any]:
     """All errors as plain JSON types.
 
@@ -118,7 +143,8 @@ def error_table(comparison: Comparison) -> dict[str, Any]:
         ``frames``; ``states``: a list with ``energy_mae_mev`` and ``force_mae_mev_per_angstrom``
         (mean absolute error per Cartesian component); ``gap_mae_mev`` over all pairs;
         ``coupling_r2``, ``coupling_cosine``; ``bins``: the same for frames whose smallest
-        reference gap lies in ``gap_ev`` = [lo, hi) (hi is None in the last).
+        reference gap lies in ``gap_ev`` = [lo, hi) (hi is None in the last); where model and
+        labels have them, ``dipoles``: see :func:`dipole_errors`.
     """
     everything = np.ones(len(comparison.energies), dtype=bool)
     table = _errors(comparison, everything)
@@ -129,4 +155,5 @@ def error_table(comparison: Comparison) -> dict[str, Any]:
             rows = (smallest >= low) & (smallest < high)
             edge = [low, high if np.isfinite(high) else None]
             bins.append({"gap_ev": edge, **_errors(comparison, rows)})
-    return {**table, "bins": bins}
+    dipoles = dipole_errors(comparison)
+    return {**table, "bins": bins} | ({} if dipoles is None else {"dipoles": dipoles})

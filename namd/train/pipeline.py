@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from namd.config.head import DirectHead
 from namd.config.loading import differing_keys, resolved_config
 from namd.config.training import TrainingConfig
 from namd.data.checks import check_dataset
@@ -32,6 +33,7 @@ from namd.train.metrics import error_table
 from namd.train.trainer import fit, initialise
 
 CONFIG_FILE = "train.yaml"
+_EIGENVALUE_TOLERANCE = 1e-4  # Hartree, 3 meV
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,12 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     model = DiabaticModel(model_information(config, dataset), seed=config.seed).to(
         choose_device(config.device)
     )
-    initialise(model, training)
+    if config.head.dipoles:
+        _require_dipoles(training)
+    diabatic = config.loss.target == "diabatic"
+    if diabatic:
+        _require_diabats(training, model.information)
+    initialise(model, training, diabatic=diabatic)
     numberings = None
     if config.data.permute_equal_atoms:
         bonded = bonds(dataset.molecule, training["positions"][0])
@@ -134,6 +141,47 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         test=test,
         numberings=numberings,
     )
+
+
+def _require_dipoles(training: Dataset) -> None:
+    name = "transition_dipoles"
+    if name not in training or not np.isfinite(training[name]).all(-1).any():
+        raise DataError(
+            f"no training frame has {name}",
+            where="head.dipoles = true",
+            hint="use labels that have them, or leave head.dipoles at false",
+        )
+
+
+def _require_diabats(training: Dataset, information: ModelInformation) -> None:
+    """Refuse ``loss.target: diabatic`` where labels or head have no such matrix."""
+    where, states = "loss.target = diabatic", len(information.states)
+    if isinstance(information.head, DirectHead) or information.diabats != states or states < 2:
+        raise ConfigError(
+            "a diabatic matrix is learned by the quasi-diabatic head with as many diabats as "
+            "states, two at least",
+            where=where,
+            hint="set head.kind to quasi-diabatic and diabats to null, or target to adiabatic",
+        )
+    name = "diabatic_hamiltonian"
+    matrix = training[name] if name in training else np.full((1, states, states), np.nan)
+    known = np.isfinite(matrix).all((1, 2))
+    if matrix.shape[1] != states or not known.any():
+        raise DataError(
+            f"no training frame has a {name} of {states} × {states}",
+            where=where,
+            hint="use labels that have it, or set loss.target to adiabatic",
+        )
+    levels = np.linalg.eigvalsh(matrix[known])
+    error = np.abs(levels - training["energies"][known]).max(1)
+    if error.max() > _EIGENVALUE_TOLERANCE:
+        frame = int(np.flatnonzero(known)[error.argmax()])
+        raise DataError(
+            f"the eigenvalues of {name} differ from the energies by {error.max():.1e} Hartree in "
+            f"training frame {frame} (0-based)",
+            where=where,
+            hint="W must belong to the states of the labels",
+        )
 
 
 def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformation:
@@ -159,6 +207,7 @@ def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformat
         level_of_theory=dataset.level_of_theory,
         architecture=config.network,
         diabats=diabats,
+        head=config.head,
     )
 
 

@@ -14,9 +14,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from namd.config.training import LossWeights
-from namd.nn.adiabatic import eigenvectors
+from namd.nn.adiabatic import Adiabatic, adiabatic_dipoles, eigenvectors
 from namd.nn.model import DiabaticModel
-from namd.train.loss import LossTerms, emphasis, norm_huber, pseudo_huber, weighted
+from namd.train.dipole_loss import dipole_loss
+from namd.train.loss import (
+    LossTerms,
+    emphasis,
+    norm_huber,
+    pseudo_huber,
+    weighted,
+    with_dipoles,
+)
 from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 _COUPLING, _MEAN = 2, 3
@@ -32,6 +40,7 @@ def sampled_loss(
     draw: Int[Tensor, " molecule"],
     weights: LossWeights,
     late: bool,
+    dipoles: Float[Tensor, "molecule 1 3"] | None = None,
 ) -> LossTerms:
     """Loss of a batch with one derivative field per molecule.
 
@@ -45,10 +54,13 @@ def sampled_loss(
         0 or 1 for the force of that state, 2 for the coupling.
     weights, late
         As in :func:`namd.train.loss.multistate_loss`.
+    dipoles
+        Transition dipoles, if there are any. They are learned where the coupling is drawn, for both
+        tell their signs together.
     """
     moving = positions.to(model.dtype).requires_grad_()
-    raw = model.network(moving)
-    matrix = raw.double() * model.scale + torch.diag(model.shift)
+    prediction = model.network.evaluate(moving, dipoles=dipoles is not None)
+    raw, matrix = prediction.matrix, model.in_hartree(prediction.matrix)
     predicted, vectors = eigenvectors(matrix)
     gap_ev = (energies[:, 1] - energies[:, 0]) * EV_PER_HARTREE
     draw = torch.where(gap_ev < weights.degenerate_gap_ev, _MEAN, draw)
@@ -64,9 +76,13 @@ def sampled_loss(
         dim=1,
     )
     rows = torch.arange(len(draw), device=draw.device)
-    cotangent = (choices[rows, draw] * model.scale).to(raw.dtype)
+    drawn = choices[rows, draw]
+    cotangent = (drawn * model.scale).to(raw.dtype)
     (field,) = torch.autograd.grad(raw, moving, cotangent, create_graph=True)
     field = field.double()
+    learned = model.learned_coupling(prediction)
+    if learned is not None:
+        field = field + torch.einsum("bkl,bklax->bax", drawn, learned)
 
     references = torch.stack([forces[:, 0], forces[:, 1], coupling[:, 0], forces.mean(1)], dim=1)
     reference = references[rows, draw]
@@ -84,4 +100,16 @@ def sampled_loss(
     energy = pseudo_huber(energy_error, weights.energy_delta_ev).mean()
     gap_error = energy_error[:, 1] - energy_error[:, 0]
     gap = (emphasised * pseudo_huber(gap_error, weights.energy_delta_ev)).mean()
-    return weighted(weights, late=late, energy=energy, gap=gap, force=force, coupling=coupled)
+    terms = weighted(weights, late=late, energy=energy, gap=gap, force=force, coupling=coupled)
+    if dipoles is None or prediction.dipoles is None:
+        return terms
+    states = Adiabatic(
+        energies=predicted,
+        forces=torch.zeros_like(forces),
+        interstate_coupling=field.detach()[:, None],
+        transition_dipoles=adiabatic_dipoles(prediction.dipoles, vectors[..., :2]),
+    )
+    dipole = dipole_loss(
+        states, energies=energies, coupling=coupling, dipoles=dipoles, weights=weights
+    )
+    return with_dipoles(terms, (dipole * torch.where(is_coupling, 3.0, 0.0)).mean(), weights)

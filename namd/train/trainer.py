@@ -38,14 +38,17 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-def initialise(model: DiabaticModel, dataset: Dataset) -> None:
+def initialise(model: DiabaticModel, dataset: Dataset, *, diabatic: bool = False) -> None:
     """Fix scale, shift and input normalisation from the training frames.
 
     The scale is 1 eV; the shift of diabat k is the mean energy of state k (of the highest state
-    for surplus diabats, raised by 1 eV each).
+    for surplus diabats, raised by 1 eV each), or, where the network shall learn the diabats of the
+    labels (``diabatic``), the mean energy of diabat k.
     """
     scale = 1.0 / EV_PER_HARTREE
     mean = dataset["energies"].mean(0)
+    if diabatic:
+        mean = np.nanmean(dataset["diabatic_hamiltonian"].diagonal(axis1=1, axis2=2), axis=0)
     surplus = model.information.diabats - len(mean)
     shift = np.concatenate([mean, mean[-1] + scale * np.arange(1, surplus + 1)])
     model.scale.fill_(scale)

@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.lj import LennardJones
 
 from namd.config.architecture import FusionArchitecture
+from namd.config.head import DirectHead, QuasiDiabaticHead
 from namd.dynamics.batch import start
 from namd.errors import DataError
 from namd.molecule import Molecule
@@ -45,20 +46,23 @@ def vibronic(*, states, diabats, atoms, seed):
     )
 
 
-def network(architecture, seed=4):
+def network(architecture, seed=4, head=None):
     """Random weights, in double precision: the tests compare with finite differences."""
+    head = head or QuasiDiabaticHead()
+    diabats = 3 if head.kind == "direct" else 4
     information = ModelInformation(
         name="random",
         molecule=Molecule.from_numbers(np.array([8, 1, 1])),
         states=StateSpace.singlets(3),
         level_of_theory="none",
         architecture=architecture,
-        diabats=4,
+        diabats=diabats,
+        head=head,
     )
     model = DiabaticModel(information, seed=seed)
     model.network.double()
     model.scale.fill_(0.05)
-    model.shift.copy_(0.1 * torch.arange(4))
+    model.shift.copy_(0.1 * torch.arange(diabats))
     generator = torch.Generator().manual_seed(6)
     noise = torch.randn(64, 3, 3, dtype=torch.float64, generator=generator)
     model.network.calibrate(2.0 * torch.eye(3, dtype=torch.float64) + 0.3 * noise)
@@ -108,6 +112,9 @@ POTENTIALS = {
     "three states": lambda: vibronic(states=3, diabats=3, atoms=2, seed=2),
     "two states of four diabats": lambda: vibronic(states=2, diabats=4, atoms=3, seed=3),
     "fusion network": lambda: network(SMALL),
+    "network with a residual": lambda: network(SMALL, head=QuasiDiabaticHead(residual=True)),
+    "network with a direct head": lambda: network(SMALL, head=DirectHead()),
+    "network with an odd diabat": lambda: network(SMALL, head=QuasiDiabaticHead(odd_diabats=(1,))),
     "committee of networks": lambda: CommitteePotential(
         tuple(network(SMALL, seed=seed) for seed in (4, 5, 6))
     ),

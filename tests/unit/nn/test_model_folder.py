@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from namd.config.head import QuasiDiabaticHead
 from namd.errors import ModelError
 from namd.io.model_header import HEADER_FILE
 from namd.nn.model_folder import WEIGHTS_FILE, load_model, read_header, save_model
@@ -126,6 +127,8 @@ def test_another_format_version_is_refused(folder: Path, version: object) -> Non
         {"architecture": {"kind": "transformer"}},
         {"architecture": {"kind": "perceptron", "hidden": 16, "layers": 2, "extra": 1}},
         {"diabats": "four"},
+        {"head": {"kind": "direct"}},  # of 3 states with 4 diabats
+        {"head": {"kind": "quasi-diabatic", "odd_diabats": [4]}},
         {"dtype": "float16"},
         {"sha256": 5},
     ],
@@ -143,6 +146,17 @@ def test_a_damaged_header_is_told_by_its_entry(folder: Path) -> None:
     assert refusal(folder).message == "the header is damaged: 'states' is missing"
     edit(folder, architecture={"kind": "perceptron", "hidden": -1, "layers": 2})
     assert "architecture.hidden: Input should be greater" in refusal(folder).message
+    edit(
+        folder,
+        architecture={"kind": "perceptron", "hidden": 16, "layers": 2},
+        head={"kind": "quasi-diabatic", "residual": "much"},
+    )
+    assert "head.residual: Input should be a valid boolean" in refusal(folder).message
+
+
+def test_models_made_before_there_were_heads_are_quasi_diabatic(folder: Path) -> None:
+    edit(folder, head=None)
+    assert load_model(folder).information.head == QuasiDiabaticHead()
 
 
 @pytest.mark.parametrize(

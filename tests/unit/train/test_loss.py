@@ -136,6 +136,25 @@ def test_the_distance_is_the_least_over_all_rotations_and_mirrors():
     torch.testing.assert_close(distance, least, rtol=1e-4, atol=0)
 
 
+@given(seed=st.integers(0, 1000), sign=st.sampled_from([1.0, -1.0]))
+@settings(deadline=None, max_examples=30)
+def test_where_no_rotation_helps_the_distance_is_the_ordinary_one(seed: int, sign: float):
+    """⟨z, z_ref⟩ real and positive: errors along z itself, or across it, are not rotated away."""
+    g, h = noise(4, ATOMS, 3, seed=seed), noise(4, ATOMS, 3, seed=seed + 5000)
+    across = noise(4, ATOMS, 3, seed=seed + 9000)
+    for one in (g, h):  # an error of g that overlaps with neither g nor h
+        across = (
+            across - one * ((across * one).sum((1, 2)) / one.square().sum((1, 2)))[:, None, None]
+        )
+    overlap = (g * h).sum((1, 2)) / g.square().sum((1, 2))
+    h = h - overlap[:, None, None] * g
+    across = across - h * ((across * h).sum((1, 2)) / h.square().sum((1, 2)))[:, None, None]
+    g_ref, h_ref = 1.1 * g + 0.5 * across, sign * 1.1 * h
+    ordinary = (g - g_ref).square().sum((1, 2)) + (h - sign * h_ref).square().sum((1, 2))
+    distance = rotation_invariant_distance(g, h, g_ref, h_ref)
+    torch.testing.assert_close(distance, ordinary, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize(("states", "first"), [(2, 0), (3, 0), (3, 1), (4, 1)])
 def test_below_the_threshold_the_mixing_of_the_pair_does_not_matter(states: int, first: int):
     """Only there: one pair is degenerate, the other states are far away."""
