@@ -14,7 +14,7 @@ import torch
 
 from namd.dynamics import step as step_module
 from namd.dynamics.options import StepOptions
-from namd.nn.base import DiabaticNetwork
+from namd.nn.network import FusionNetwork
 from namd.potentials import network as network_module
 
 
@@ -66,7 +66,7 @@ def timed_parts(options: StepOptions) -> Iterator[tuple[StepOptions, PartClock]]
     """
     clock = PartClock()
     places: list[tuple[object, str, str]] = [
-        (DiabaticNetwork, "__call__", "network forward"),
+        (FusionNetwork, "evaluate", "network forward"),
         (torch.autograd, "grad", "network vjp"),
         (network_module, "symmetric_eigen", "eigenproblem"),
         (step_module, "attempt_hops", "hops"),
@@ -81,7 +81,7 @@ def timed_parts(options: StepOptions) -> Iterator[tuple[StepOptions, PartClock]]
         yield (
             replace(
                 options,
-                electronic=_Timed(clock, "electrons", options.electronic, "propagator"),
+                electronic=_Timed(clock, "electrons", options.electronic, "propagate"),
                 hopping=_Timed(clock, "hops", options.hopping, "probabilities"),
                 decoherence=_Timed(clock, "decoherence", options.decoherence, "damp"),
                 guards=tuple(_Timed(clock, "guards", g, "trips") for g in options.guards),
