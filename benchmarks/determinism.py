@@ -13,9 +13,10 @@ reference is a run with batch size 256, usually one dense batch of all. Against 
 * another number of threads.
 
 Every case goes through namd.dynamics.ensemble_loop.run_ensemble into a run folder; compared are all
-tensors of the final checkpoint (float64) and all columns of the hop table, per trajectory.
-``identical`` counts trajectories with the same bits in all of them, the differences are the largest
-of any trajectory. The exit code is 1 if any case differs.
+saved frames (energies, kinetic and total energy in float64, amplitudes, states, positions and
+velocities in float32) and all columns of the hop table, per trajectory. ``identical`` counts
+trajectories with the same bits in all of them, the differences are the largest of any trajectory.
+The exit code is 1 if any case differs.
 """
 
 import argparse
@@ -43,7 +44,16 @@ from namd.io.ensemble_start import Header, write_start
 from namd.io.run_folder import RunFolder, create_run_folder
 from namd.nn.parallel import use_threads
 
-_COMPARED = ("positions", "velocities", "amplitudes", "active_state", "status", "force", "energies")
+_COMPARED = (
+    "energies",
+    "kinetic_energy",
+    "total_energy",
+    "amplitudes",
+    "active_state",
+    "status",
+    "positions",
+    "velocities",
+)
 _HOP_COLUMNS = ("step", "from_state", "to_state", "accepted", "gap", "kinetic_energy", "positions")
 _FRAME_STEPS = 5
 _REFERENCE_BATCH = 256
@@ -51,9 +61,10 @@ _REFERENCE_BATCH = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Where a run came to: the trajectories in the order of their numbers, and their hops."""
+    """What a run left: trajectories in the order of their numbers, their frames and hops."""
 
-    batch: TrajectoryBatch
+    number: np.ndarray
+    frames: dict[str, np.ndarray]
     hops: dict[str, np.ndarray]
 
 
@@ -77,7 +88,7 @@ def main() -> None:
     use_threads(other)
     cases[f"threads {other}"] = run(job, batch, steps=steps, batch_size=_REFERENCE_BATCH)
     accepted = reference.hops["accepted"]
-    parked = int((reference.batch.status == Status.PARKED).sum())
+    parked = int((reference.frames["status"][-1] == Status.PARKED).sum())
     print(
         f"{len(batch)} trajectories, {steps} steps, {threads} threads: {len(accepted)} hops tried, "
         f"{int(accepted.sum())} accepted; parked {parked}"
@@ -129,38 +140,38 @@ def run(
     batch_size: int,
     stop_at: int | None = None,
 ) -> Outcome:
-    """Run in a folder of its own and read back what its last checkpoint and its blocks hold."""
+    """Run in a folder of its own, stopped and taken up again if asked to, and read what is left."""
     with TemporaryDirectory() as scratch:
         folder = create_run_folder(Path(scratch) / "run")
         write_header(folder, job, batch)
         begin: TrajectoryBatch | Checkpoint = batch
-        for end in (steps,) if stop_at is None else (stop_at, steps):
-            leave_at(end, job, folder, begin, batch_size=batch_size)
+        if stop_at is not None:
+            propagate(job, folder, begin, steps=steps, batch_size=batch_size, stop_at=stop_at)
             begin = taken_up(folder)
-        last = taken_up(folder)
-        order = torch.argsort(last.batch.trajectory_id)
-        return Outcome(batch=select(last.batch, order), hops=read_hops(folder))
+        propagate(job, folder, begin, steps=steps, batch_size=batch_size, stop_at=steps + 1)
+        return read_outcome(folder)
 
 
-def leave_at(
-    end: int,
+def propagate(
     job: Job,
     folder: RunFolder,
     begin: TrajectoryBatch | Checkpoint,
     *,
+    steps: int,
     batch_size: int,
+    stop_at: int,
 ) -> None:
-    """Run until ``end`` steps are made and stop as on SIGTERM: a checkpoint is left behind."""
+    """Run to the end, or until ``stop_at`` steps are made and stop as on SIGTERM."""
     loop = replace(
         job.options.loop,
-        rules=FinishRules(max_steps=end + _FRAME_STEPS),
+        rules=FinishRules(max_steps=steps),
         frame_steps=_FRAME_STEPS,
         batch_size=batch_size,
     )
     request = StopRequest()
 
     def watch(progress: Progress) -> None:
-        if progress.step >= end:
+        if progress.step >= stop_at:
             request.signal = signal.SIGTERM
 
     try:
@@ -174,8 +185,8 @@ def leave_at(
             report=watch,
         )
     except ResumableStop:
-        return
-    raise SystemExit("every trajectory was parked before the end: take fewer steps")
+        if stop_at > steps:
+            raise
 
 
 def taken_up(folder: RunFolder) -> Checkpoint:
@@ -207,34 +218,32 @@ def write_header(folder: RunFolder, job: Job, batch: TrajectoryBatch) -> None:
     write_start(folder, header)
 
 
-def read_hops(folder: RunFolder) -> dict[str, np.ndarray]:
-    """All hops of the run, sorted by trajectory and step."""
-    names = ("trajectory", *_HOP_COLUMNS)
-    blocks: list[dict[str, np.ndarray]] = []
-    for number in folder.part_numbers():
-        with h5py.File(folder.part(number)) as file:
-            blocks.append({name: file[f"hops/{name}"][()] for name in names})
-    table = {name: np.concatenate([block[name] for block in blocks]) for name in names}
+def read_outcome(folder: RunFolder) -> Outcome:
+    """All frames and hops of a complete run, sorted by trajectory (and step)."""
+    with h5py.File(folder.ensemble) as file:
+        number = file["trajectory_id"][()]
+        place = np.argsort(number)
+        frames = {name: file[f"frames/{name}"][()][:, place] for name in _COMPARED}
+        table = {name: file[f"hops/{name}"][()] for name in ("trajectory", *_HOP_COLUMNS)}
     order = np.lexsort((table["step"], table["trajectory"]))
-    return {name: column[order] for name, column in table.items()}
+    hops = {name: column[order] for name, column in table.items()}
+    return Outcome(number=number[place], frames=frames, hops=hops)
 
 
 def compare(case: Outcome, reference: Outcome) -> dict[str, Any]:
     """Trajectories with the same bits, and the largest differences."""
-    number = case.batch.trajectory_id
-    other = select(reference.batch, torch.searchsorted(reference.batch.trajectory_id, number))
-    same = torch.ones(len(number), dtype=torch.bool)
+    other = np.searchsorted(reference.number, case.number)
+    same = np.ones(len(case.number), dtype=bool)
     largest = {}
     for name in _COMPARED:
-        ours, theirs = (
-            getattr(batch, name).reshape(len(same), -1) for batch in (case.batch, other)
-        )
-        same &= ((ours == theirs) | (ours.isnan() & theirs.isnan())).all(1)
-        largest[name] = float((ours - theirs).abs().max())
-    for row, identity in enumerate(number.tolist()):
+        ours, theirs = case.frames[name], reference.frames[name][:, other]
+        equal = (ours == theirs) | ((ours != ours) & (theirs != theirs))  # noqa: PLR0124  (NaN)
+        same &= equal.reshape(*equal.shape[:2], -1).all((0, 2))
+        largest[name] = float(np.abs(ours.astype(complex) - theirs).max())
+    for row, identity in enumerate(case.number.tolist()):
         same[row] &= same_hops(case.hops, reference.hops, identity)
     return {
-        "trajectories": len(number),
+        "trajectories": len(case.number),
         "identical": int(same.sum()),
         "largest": {name: value for name, value in largest.items() if value > 0},
     }
