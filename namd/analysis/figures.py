@@ -88,15 +88,7 @@ def populations_figure(
             Line2D([], [], color=GREY, lw=1.0, ls=(0, (4, 2)), label="mean |c|²"),
         ]
         write_title(figure, "State populations", subject)
-        upper.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=len(handles),
-            borderaxespad=0.2,
-            columnspacing=1.4,
-            handlelength=1.6,
-        )
+        _legend_above(upper, handles)
     return figure
 
 
@@ -126,15 +118,7 @@ def diabatic_figure(result: DiabaticPopulations, *, subject: str) -> Figure:
             Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
         ]
         write_title(figure, "Diabatic populations", subject)
-        axes.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=len(handles),
-            borderaxespad=0.2,
-            columnspacing=1.4,
-            handlelength=1.6,
-        )
+        _legend_above(axes, handles)
     return figure
 
 
@@ -234,6 +218,19 @@ def save_figure(figure: Figure, path: Path) -> None:
             where=f"--figure {path}",
             hint="is the folder writable and the disk not full?",
         ) from error
+
+
+def _legend_above(axes: Axes, handles: list[Any]) -> None:
+    """Put a legend of one line above the panel, under the title."""
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=len(handles),
+        borderaxespad=0.2,
+        columnspacing=1.4,
+        handlelength=1.6,
+    )
 
 
 def _mark_lifetime(axes: Axes, lifetime: Estimate, decaying: str) -> None:

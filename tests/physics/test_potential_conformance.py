@@ -124,6 +124,16 @@ POTENTIALS = {
     "ASE calculator": lambda: ase_potential(Atoms("Ar2", calculator=LennardJones(sigma=1.0))),
     "program with three states": lambda: program(vibronic(states=3, diabats=3, atoms=2, seed=2)),
 }
+WITHOUT_BASIS = {
+    "network with a residual",
+    "network with a direct head",
+    "committee of networks",
+    "committee of models",
+    "program with three states",
+}
+with_basis = pytest.mark.parametrize(
+    "potential", [name for name in POTENTIALS if name not in WITHOUT_BASIS], indirect=True
+)
 TRAJECTORIES = 9
 STEP = 1e-4
 
@@ -143,15 +153,6 @@ def make_positions(potential):
     if potential.molecule.atomic_numbers.all():  # atoms, unlike model particles, keep apart
         positions = 0.2 * positions + 2.0 * torch.eye(3, dtype=torch.float64)[: shape[1]]
     return positions
-
-
-def surfaces_with_basis(potential, positions, **options):
-    """Surfaces of state 0; a test of the quasi-diabatic basis does not concern who has none."""
-    found = potential.surfaces(positions, states_of(potential, 0), **options)
-    if found.eigenvectors is None:
-        assert found.diabatic_hamiltonian is None
-        pytest.skip("no quasi-diabatic basis")
-    return found
 
 
 def states_of(potential, value):
@@ -231,8 +232,19 @@ def test_trajectories_that_do_not_fit_are_refused(potential, positions):
             start(potential, x, torch.zeros_like(x), state)
 
 
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_a_quasi_diabatic_basis_is_there_where_it_is_expected(name):
+    potential = POTENTIALS[name]()
+    x = torch.zeros(TRAJECTORIES, len(potential.molecule), 3, dtype=torch.float64)
+    x[:, :, 0] = 2.0 * torch.arange(x.shape[1], dtype=torch.float64)
+    s = potential.surfaces(x, states_of(potential, 0))
+    for part in (s.eigenvectors, s.diabatic_hamiltonian):
+        assert (part is None) == (name in WITHOUT_BASIS)
+
+
+@with_basis
 def test_eigenvectors_belong_to_the_hamiltonian(potential, positions):
-    s = surfaces_with_basis(potential, positions)
+    s = potential.surfaces(positions, states_of(potential, 0))
     product = s.diabatic_hamiltonian @ s.eigenvectors
     assert (product - s.eigenvectors * s.energies[:, None]).abs().max() < 1e-14
     unit = torch.eye(len(potential.states), dtype=torch.float64)
@@ -254,9 +266,10 @@ def test_force_is_the_gradient_of_its_energy(potential, positions):
             torch.testing.assert_close(force, expected, rtol=1e-6, atol=1e-8)
 
 
+@with_basis
 def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
     """h_ij = (E_j − E_i)⟨i|∇j⟩, with |j⟩ followed by its overlap with the undisplaced states."""
-    here = surfaces_with_basis(potential, positions)
+    here = potential.surfaces(positions, states_of(potential, 0))
 
     def aligned(x):
         vectors = potential.surfaces(x, states_of(potential, 0)).eigenvectors
@@ -274,9 +287,10 @@ def test_coupling_is_gap_times_derivative_of_the_states(potential, positions):
         torch.testing.assert_close(swapped.abs(), h.abs(), rtol=1e-10, atol=1e-13)
 
 
+@with_basis
 def test_coupling_is_the_derivative_of_the_hamiltonian(potential, positions):
     """h_ij = u_iᵀ(∇W)u_j, with ∇W by finite differences of the diabatic matrix."""
-    here = surfaces_with_basis(potential, positions)
+    here = potential.surfaces(positions, states_of(potential, 0))
 
     def matrix(x):
         return potential.surfaces(x, states_of(potential, 0)).diabatic_hamiltonian
@@ -307,9 +321,10 @@ def test_all_forces_and_couplings_are_those_asked_for_one_by_one(potential, posi
         torch.testing.assert_close(h * sign, s.couplings[:, k], rtol=1e-12, atol=1e-14)
 
 
+@with_basis
 def test_all_couplings_have_the_signs_of_the_eigenvectors(potential, positions):
     """h_ij = u_iᵀ(∇W)u_j along any direction."""
-    s = surfaces_with_basis(potential, positions, needs=Needs.COUPLINGS)
+    s = potential.surfaces(positions, states_of(potential, 0), needs=Needs.COUPLINGS)
     chosen = states_of(potential, 0)
     along = 1e-4 * torch.randn(
         positions.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(8)
