@@ -115,6 +115,11 @@ class TrainingConfig(Section):
     )
     loss: LossWeights = Field(default_factory=LossWeights)
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
+    initial_weights: str | None = Field(
+        None,
+        description="model folder, relative to the configuration file, or name in the zoo, whose "
+        "weights and normalisation are the start; hold out what it held out (null: random weights)",
+    )
     seed: int = Field(0, ge=0, description="seed of weights and of the order of frames")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     checkpoint_every_epochs: int = Field(1, ge=1, description="epochs between checkpoints")

@@ -71,6 +71,7 @@ def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
         f"Trained on {metrics['training_frames']} frames; kept is the best of",
         f"{metrics['epochs_done']} epochs (number {metrics['best_epoch'] + 1}) by the loss on",
         f"{metrics['validation_frames']} validation frames of other groups.",
+        *([f"Began from the weights of {start}."] if (start := config.initial_weights) else []),
         "",
         "Weights: `model.safetensors` (SHA-256 in `model.json`); every setting: `train.yaml`;",
         "all errors: `metrics.json`.",

@@ -19,7 +19,7 @@ from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
 from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_text
-from namd.io.library import find_file
+from namd.io.library import find_file, find_model
 from namd.nn.device import choose_device
 from namd.nn.factory import parameter_count
 from namd.nn.model import DiabaticModel, ModelInformation
@@ -31,6 +31,7 @@ from namd.train.figures import write_parity_png
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
 from namd.train.trainer import fit, initialise
+from namd.train.warm_start import take_weights
 
 CONFIG_FILE = "train.yaml"
 _EIGENVALUE_TOLERANCE = 1e-4  # Hartree, 3 meV
@@ -128,7 +129,10 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     diabatic = config.loss.target == "diabatic"
     if diabatic:
         _require_diabats(training, model.information)
-    initialise(model, training, diabatic=diabatic)
+    if config.initial_weights is None:
+        initialise(model, training, diabatic=diabatic)
+    else:
+        take_weights(model, find_model(config.initial_weights, base=base))
     numberings = None
     if config.data.permute_equal_atoms:
         bonded = bonds(dataset.molecule, training["positions"][0])
