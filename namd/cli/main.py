@@ -85,6 +85,7 @@ COMMANDS: dict[str, LazyCommand] = {
     ),
     "models": LazyCommand("namd.cli.models:models", "List, describe and draw the models at hand."),
     "config": LazyCommand("namd.cli.config:config", "Check, show and document configurations."),
+    "doctor": LazyCommand("namd.cli.doctor:doctor", "Check this installation and its speed-ups."),
 }
 
 

@@ -28,6 +28,11 @@ def thread_count() -> int:
     told = os.environ.get("OMP_NUM_THREADS", "").strip()
     if told.isdigit() and int(told) > 0:
         return int(told)
+    return core_count()
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Implementations of the trilinear Clebsch–Gordan operators, and the choice between them."""
