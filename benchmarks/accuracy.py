@@ -11,21 +11,32 @@ the numbers is in docs/network-comparison.md.
     python benchmarks/accuracy.py rates --output FOLDER [--json FILE]
 
 tries three learning rates for every network, with one seed and a twelfth of the budget.
+
+    python benchmarks/accuracy.py table --input FOLDER --json benchmarks/results/accuracy.json
+        [--page docs/network-comparison.md] [--figure docs/network-comparison.png]
+
+puts what is finished together; without --input the tables and figures are made of the JSON.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 
+import measuring
 from comparison.cases import CASES
+from comparison.collect import collect, read_results
+from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.rates import show_rates
 from comparison.runner import Runner, process_starter
+from comparison.table import tables, write_tables
 from comparison.tasks import Task, queue
 
-from namd.errors import NamdError
+from namd.analysis.figures import save_figure
+from namd.errors import DataError, NamdError
 
 NICE = 10  # whoever works on the same machine comes first
 TRIED_RATES = (0.002, 0.005, 0.01)
@@ -60,6 +71,30 @@ def rates(options: argparse.Namespace) -> int:
     status = _run(tasks, options)
     show_rates(tasks, options.output, path=options.json)
     return status
+
+
+def table(options: argparse.Namespace) -> int:
+    """Collect, print, and keep what is asked for."""
+    if options.input is not None:
+        results = read_results(options.input)
+        if not results:
+            raise DataError("no training is finished here", where=str(options.input))
+        machines = [result["machine"] for result in results]
+        cases = collect(results)
+        measuring.finish({"cases": cases}, about=machines[0], path=options.json)
+    elif options.json is not None:
+        cases = json.loads(options.json.read_text(encoding="utf-8"))["cases"]
+    else:
+        raise DataError("there is nothing to make a table of", where="--input, --json")
+    print("\n".join(tables(cases)))
+    if options.page is not None:
+        write_tables(options.page, cases)
+    if options.figure is not None:
+        for name, case in cases.items():
+            path = options.figure.with_stem(f"{options.figure.stem}-{name}")
+            save_figure(draw(case), path)
+            print(f"written to {path}")
+    return 0
 
 
 def one(options: argparse.Namespace) -> int:
@@ -118,6 +153,12 @@ def _options() -> argparse.Namespace:
             command.add_argument("--workers", type=int, default=2, help="side by side [2]")
         if action is rates:
             command.add_argument("--json", type=Path, metavar="FILE", help="keep the trials")
+    command = commands.add_parser("table", help="collect results; tables and figures")
+    command.set_defaults(action=table)
+    command.add_argument("--input", type=Path, metavar="FOLDER", help="output of `train`")
+    command.add_argument("--json", type=Path, metavar="FILE", help="results, to write or to read")
+    command.add_argument("--page", type=Path, metavar="FILE", help="Markdown page with marks")
+    command.add_argument("--figure", type=Path, metavar="FILE", help="FILE-case.png for each case")
     return parser.parse_args()
 
 

@@ -69,20 +69,20 @@ NETWORKS: dict[str, Competitor] = {
     "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.002, cost=59),
     "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.002, cost=100),
     "ours": Competitor(
-        title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.01, cost=6
+        title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.005, cost=6
     ),
     "ours-off": Competitor(
         title="ours, fusion off",
         config="models/stilbene-ssr/train.yaml",
         changes=_OFF,
-        learning_rate=0.01,
+        learning_rate=0.005,
         cost=4,
     ),
     "ours-off-wide": Competitor(
         title="ours, fusion off, 70 channels",
         config="models/stilbene-ssr/train.yaml",
         changes=(*_OFF, "network.channels=70"),
-        learning_rate=0.01,
+        learning_rate=0.005,
         cost=7,
     ),
 }
