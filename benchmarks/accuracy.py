@@ -76,11 +76,14 @@ def rates(options: argparse.Namespace) -> int:
 def table(options: argparse.Namespace) -> int:
     """Collect, print, and keep what is asked for."""
     if options.input is not None:
+        from comparison.costs import add_operations  # noqa: PLC0415  (torch)
+
         results = read_results(options.input)
         if not results:
             raise DataError("no training is finished here", where=str(options.input))
         machines = [result["machine"] for result in results]
         cases = collect(results)
+        add_operations(cases)
         measuring.finish({"cases": cases}, about=machines[0], path=options.json)
     elif options.json is not None:
         cases = json.loads(options.json.read_text(encoding="utf-8"))["cases"]

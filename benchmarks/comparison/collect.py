@@ -17,7 +17,7 @@ from namd.errors import DataError
 Result = dict[str, Any]
 
 _EQUAL_IN_CASE = ("presentations", "batch_size", "frames", "epochs")
-_EQUAL_IN_NETWORK = ("parameters", "flops", "learning_rate", "title")
+_EQUAL_IN_NETWORK = ("parameters", "learning_rate", "title")
 
 
 def read_results(root: Path) -> list[Result]:
@@ -84,7 +84,7 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``parameters``, ``flops``, ``learning_rate``, ``title``; ``seeds`` that ended and those
+        ``parameters``, ``learning_rate``, ``title``; ``seeds`` that ended and those
         that ``diverged``; ``devices``; ``test`` and ``validation``: statistics of
         :func:`quantities` and of the same per state, per pair and per gap bin; ``training_s``
         and ``step_ms``: statistics of processor seconds (of wall time on a GPU), None where the

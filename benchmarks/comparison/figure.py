@@ -6,6 +6,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from comparison.networks import NETWORKS
 from namd.analysis.figures import GREY, INK, PALE, PALETTE, STYLE, write_title
@@ -46,11 +47,11 @@ def draw(case: dict[str, Any]) -> Figure:
                 axes = panels[row, column]
                 for name, cost in costs.items():
                     _point(axes, name, cost, networks[name]["test"]["overall"][key])
-                axes.set_xscale("log")
+                _logarithmic(axes, unit=1.0 if row == 0 else 1000.0)
                 axes.margins(x=0.12, y=0.12)
                 axes.grid(color=PALE, lw=0.4, alpha=0.6)
                 axes.set_ylabel(label)
-                axes.set_xlabel("training time / s" if row == 0 else "parameters")
+                axes.set_xlabel("training time / s" if row == 0 else "parameters / 1000")
             if key.endswith("mae"):
                 panels[0, column].set_ylim(bottom=0)
         write_title(figure, "Accuracy at equal budget", _subject(case, networks))
@@ -60,6 +61,14 @@ def draw(case: dict[str, Any]) -> Figure:
             ncols=min(len(networks), 5),
         )
     return figure
+
+
+def _logarithmic(axes: Axes, *, unit: float) -> None:
+    """A logarithmic axis with few plain labels, which count in ``unit``."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit:g}"))
 
 
 def _seconds(networks: dict[str, Any]) -> dict[str, dict[str, Any]]:

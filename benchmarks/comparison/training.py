@@ -112,7 +112,6 @@ def _head(task: Task, job: pipeline.Job) -> dict[str, Any]:
         "learning_rate": optimiser.learning_rate,
         "batch_size": optimiser.batch_size,
         "parameters": summary.parameters,
-        "flops": summary.flops,
         "frames": {
             "training": len(job.training),
             "validation": len(job.validation),

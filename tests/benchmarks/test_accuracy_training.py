@@ -11,6 +11,7 @@ import pytest
 from comparison import training
 from comparison.cases import CASES, ROOT, configure
 from comparison.clock import Clock
+from comparison.costs import add_operations, count
 from comparison.errors import errors
 from comparison.networks import NETWORKS
 from comparison.tasks import Task
@@ -18,7 +19,7 @@ from comparison.tasks import Task
 from namd.config.loading import differing_keys, resolved_config
 from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
-from namd.errors import ConfigError
+from namd.errors import ConfigError, DataError
 from namd.train.metrics import Comparison
 
 TINY = (
@@ -77,6 +78,37 @@ def test_budgets_of_stilbene_are_equal_up_to_an_epoch():
     assert max(shown) < 1.04 * min(shown)
 
 
+def test_fusion_off_has_the_parameters_it_is_said_to_have():
+    """Half of them at equal width, the same number at 70 channels; and no product of features."""
+    dataset = read_dataset(ROOT / CASES["stilbene-285"].file)
+    on, off, wide = (
+        count("stilbene-285", name, dataset) for name in ("ours", "ours-off", "ours-off-wide")
+    )
+    assert wide.parameters == pytest.approx(on.parameters, rel=0.002)
+    assert off.parameters == pytest.approx(0.5 * on.parameters, rel=0.1)
+    assert off.flops == pytest.approx(0.8 * on.flops, rel=0.02)
+    assert wide.flops == pytest.approx(1.7 * on.flops, rel=0.02)
+    products = [
+        vertex
+        for part in off.layers
+        for diagram in part.layer.diagrams
+        for vertex in diagram.vertices
+        if "Y" not in str(vertex)
+    ]
+    assert products == []
+    assert any(len(d.vertices) > 1 for part in on.layers for d in part.layer.diagrams)
+
+
+def test_operations_are_counted_where_the_network_is_the_one_that_was_trained():
+    entry = {"parameters": 58672}
+    cases = {"ch2nh2": {"networks": {"ours": entry}}}
+    add_operations(cases)
+    assert entry["flops"] > 1_000_000
+    entry["parameters"] += 1
+    with pytest.raises(DataError, match="58673 were trained"):
+        add_operations(cases)
+
+
 def test_unknown_names_are_told():
     with pytest.raises(ConfigError, match="no such network"):
         configure(case="ch2nh2", network="mace-65", seed=0)
@@ -88,7 +120,6 @@ def test_a_training_leaves_its_numbers(tmp_path, tiny):
     assert result["presentations"] == 60
     assert result["frames"] == {"training": 20, "validation": 10, "test": 144}
     assert result["parameters"] > 0
-    assert result["flops"] > 0
     assert result["training"]["cpu_seconds"] > 0
     assert result["inference"]["wall_ms"] > 0
     for part, frames in (("validation", 10), ("test", 144)):
