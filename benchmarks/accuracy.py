@@ -10,7 +10,8 @@ the numbers is in docs/network-comparison.md.
 
     python benchmarks/accuracy.py rates --output FOLDER [--json FILE]
 
-tries three learning rates for every network, with one seed and a twelfth of the budget.
+tries three learning rates for one network of every family, with one seed and a twelfth of the
+budget.
 
     python benchmarks/accuracy.py table --input FOLDER --json benchmarks/results/accuracy.json
         [--page docs/network-comparison.md] [--figure docs/network-comparison.png]
@@ -23,11 +24,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import measuring
 from comparison.cases import CASES
-from comparison.collect import collect, read_results
+from comparison.collect import collect, machines, read_results
 from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.rates import show_rates
@@ -39,6 +41,7 @@ from namd.analysis.figures import save_figure
 from namd.errors import DataError, NamdError
 
 NICE = 10  # whoever works on the same machine comes first
+TRIED_ON = ["ours", "mace-16", "cormorant"]
 TRIED_RATES = (0.002, 0.005, 0.01)
 TRIAL_PRESENTATIONS = 1425
 
@@ -63,11 +66,12 @@ def train(options: argparse.Namespace) -> int:
 
 def rates(options: argparse.Namespace) -> int:
     tasks = [
-        Task(case=options.cases[0], network=network, seed=options.seeds[0], learning_rate=rate)
+        Task(case=case, network=network, seed=seed, learning_rate=rate)
+        for case in options.cases
         for network in options.networks
+        for seed in options.seeds
         for rate in TRIED_RATES
     ]
-    options.presentations = options.presentations or TRIAL_PRESENTATIONS
     status = _run(tasks, options)
     show_rates(tasks, options.output, path=options.json)
     return status
@@ -81,10 +85,10 @@ def table(options: argparse.Namespace) -> int:
         results = read_results(options.input)
         if not results:
             raise DataError("no training is finished here", where=str(options.input))
-        machines = [result["machine"] for result in results]
         cases = collect(results)
         add_operations(cases)
-        measuring.finish({"cases": cases}, about=machines[0], path=options.json)
+        kept = {"trained_on": machines(results), "cases": cases}
+        measuring.finish(kept, about=measuring.machine(), path=options.json)
     elif options.json is not None:
         cases = json.loads(options.json.read_text(encoding="utf-8"))["cases"]
     else:
@@ -105,9 +109,9 @@ def one(options: argparse.Namespace) -> int:
     from comparison.training import train as train_here  # noqa: PLC0415  (torch, here alone)
 
     task = Task(
-        case=options.cases[0],
-        network=options.networks[0],
-        seed=options.seeds[0],
+        case=options.case,
+        network=options.network,
+        seed=options.seed,
         learning_rate=options.learning_rate,
     )
     train_here(task, options.output, presentations=options.presentations, device=options.device)
@@ -135,29 +139,39 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for action, help_text in (
-        (train, "train what is not yet trained"),
-        (rates, "try learning rates"),
-        (one, "train one network once, in this process"),
-    ):
-        command = commands.add_parser(action.__name__, help=help_text)
+
+    def add(action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(action.__name__, help=text)
         command.set_defaults(action=action)
+        return command
+
+    def add_training(command: argparse.ArgumentParser, *, presentations: int | None) -> None:
         command.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-        command.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
-        first = ["stilbene-285"] if action is rates else list(CASES)
-        command.add_argument("--cases", nargs="+", default=first, choices=CASES)
-        seeds = [0] if action is rates else [0, 1, 2]
-        command.add_argument("--seeds", nargs="+", type=int, default=seeds)
         command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-        command.add_argument("--presentations", type=int, metavar="N", help="another budget")
-        if action is one:
-            command.add_argument("--learning-rate", type=float)
-        else:
-            command.add_argument("--workers", type=int, default=2, help="side by side [2]")
-        if action is rates:
-            command.add_argument("--json", type=Path, metavar="FILE", help="keep the trials")
-    command = commands.add_parser("table", help="collect results; tables and figures")
-    command.set_defaults(action=table)
+        command.add_argument(
+            "--presentations", type=int, metavar="N", default=presentations, help="another budget"
+        )
+
+    several = (
+        (add(train, "train what is not yet trained"), list(NETWORKS), list(CASES), [0, 1, 2], None),
+        (add(rates, "try learning rates"), TRIED_ON, ["stilbene-285"], [0], TRIAL_PRESENTATIONS),
+    )
+    for command, networks, cases, seeds, presentations in several:
+        add_training(command, presentations=presentations)
+        command.add_argument("--networks", nargs="+", default=networks, choices=NETWORKS)
+        command.add_argument("--cases", nargs="+", default=cases, choices=CASES)
+        command.add_argument("--seeds", nargs="+", type=int, default=seeds)
+        command.add_argument("--workers", type=int, default=2, help="side by side [2]")
+    command.add_argument("--json", type=Path, metavar="FILE", help="keep the trials")
+
+    command = add(one, "train one network once, in this process")
+    add_training(command, presentations=None)
+    command.add_argument("case", choices=CASES)
+    command.add_argument("network", choices=NETWORKS)
+    command.add_argument("seed", type=int)
+    command.add_argument("--learning-rate", type=float, help="of a trial")
+
+    command = add(table, "collect results; tables and figures")
     command.add_argument("--input", type=Path, metavar="FOLDER", help="output of `train`")
     command.add_argument("--json", type=Path, metavar="FILE", help="results, to write or to read")
     command.add_argument("--page", type=Path, metavar="FILE", help="Markdown page with marks")

@@ -78,6 +78,18 @@ def collect(results: Sequence[Result]) -> dict[str, Any]:
     return cases
 
 
+def machines(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The different machines and versions that trained, each with its number of trainings."""
+    kept = ("namd", "torch", "numba", "numpy", "python", "processor", "cpus")
+    found: dict[str, dict[str, Any]] = {}
+    for result in results:
+        entry = {"device": result["device"]}
+        entry |= {name: result["machine"].get(name) for name in kept}
+        counted = found.setdefault(json.dumps(entry), {**entry, "trainings": 0})
+        counted["trainings"] += 1
+    return list(found.values())
+
+
 def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     """Seeds of one network on one case.
 

@@ -1,8 +1,8 @@
 """The networks that are compared, each from a training configuration that the project ships.
 
 Sizes, decay of weights, moving average and clipping are those of the configuration; the learning
-rate is the best of three short trials (``python benchmarks/accuracy.py rates``), because the
-budget is shorter than the configurations' own.
+rate comes from short trials with one network of each family (``python benchmarks/accuracy.py
+rates``), because the budget is shorter than the configurations' own.
 
 *Fusion switched off.* In our network every product of features is a fusion block: the comb
 (A₁ ⊗ A₂) ⊗ A₃ of densities and, after the message M = Σ_j Y_ij ⊗ h_j, ((M₁ ⊗ h) ⊗ A₁) ⊗ M₂. With
@@ -32,7 +32,7 @@ class Competitor:
     changes
         ``key=value`` overrides of it.
     learning_rate
-        Peak learning rate, from the trials in ``results/accuracy-rates.json``.
+        Peak learning rate; the trials are in ``results/accuracy-rates.json``.
     cost
         Seconds of one core per 1000 presentations of a stilbene frame, about: for the order of the
         queue and the first guess of the time left, never for a result.

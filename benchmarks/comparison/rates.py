@@ -14,7 +14,7 @@ def show_rates(tasks: Sequence[Task], root: Path, *, path: Path | None) -> dict[
     """Print and keep the validation losses of all finished trials."""
     about = measuring.machine(threads=1)
     trials: dict[str, list[dict[str, Any]]] = {}
-    for task in tasks:
+    for task in tasks:  # what is still being trained is left out
         if not task.result(root).exists():
             continue
         found = json.loads(task.result(root).read_text(encoding="utf-8"))

@@ -114,9 +114,8 @@ def process_starter(
 
     def start(task: Task) -> "subprocess.Popen[bytes]":
         task.folder(root).parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(script), "one", "--output", str(root)]
-        command += ["--cases", task.case, "--networks", task.network, "--seeds", str(task.seed)]
-        command += ["--device", device]
+        command = [sys.executable, str(script), "one", task.case, task.network, str(task.seed)]
+        command += ["--output", str(root), "--device", device]
         if presentations is not None:
             command += ["--presentations", str(presentations)]
         if task.learning_rate is not None:

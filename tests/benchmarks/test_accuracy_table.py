@@ -4,7 +4,7 @@ import json
 
 import pytest
 from comparison.cases import CASES
-from comparison.collect import collect, quantities, read_results, spread
+from comparison.collect import collect, machines, quantities, read_results, spread
 from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.table import BEGIN, END, NOT_RUN, tables, write_tables
@@ -172,6 +172,12 @@ def test_results_are_read_without_the_trials(tmp_path):
     with pytest.raises(DataError, match="no JSON") as caught:
         read_results(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_machines_are_counted():
+    rows = [result(0), result(1), result(0, network="cofd", device="NVIDIA H100")]
+    found = {entry["device"]: entry["trainings"] for entry in machines(rows)}
+    assert found == {"cpu": 2, "NVIDIA H100": 1}
 
 
 def test_every_network_that_has_results_is_drawn_with_its_bars():
