@@ -27,7 +27,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import measuring
 from comparison.cases import CASES
 from comparison.collect import collect, machines, read_results
 from comparison.figure import draw
@@ -36,6 +35,7 @@ from comparison.rates import show_rates
 from comparison.runner import Runner, process_starter
 from comparison.table import tables, write_tables
 from comparison.tasks import Task, queue
+from measuring import finish, machine
 
 from namd.analysis.figures import save_figure
 from namd.errors import DataError, NamdError
@@ -88,7 +88,7 @@ def table(options: argparse.Namespace) -> int:
         cases = collect(results)
         add_operations(cases)
         kept = {"trained_on": machines(results), "cases": cases}
-        measuring.finish(kept, about=measuring.machine(), path=options.json)
+        finish(kept, about=machine(), path=options.json)
     elif options.json is not None:
         cases = json.loads(options.json.read_text(encoding="utf-8"))["cases"]
     else:

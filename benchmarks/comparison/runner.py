@@ -18,7 +18,6 @@ from pathlib import Path
 from comparison.tasks import Task, busy
 
 SCRIPT = Path(__file__).resolve().parents[1] / "accuracy.py"
-_POLL_SECONDS = 0.5
 
 Start = Callable[[Task], "subprocess.Popen[bytes]"]
 
@@ -41,6 +40,8 @@ class Runner:
         Seconds a task will take, by guess; scaled with what the finished ones took.
     say
         Receives a line per event.
+    poll_seconds
+        How often it is looked who has finished.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Runner:
     start: Start
     cost: Callable[[Task], float]
     say: Callable[[str], None] = print
+    poll_seconds: float = 0.5
     running: dict[Task, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     failed: list[Task] = field(default_factory=list)
     _began: dict[Task, float] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class Runner:
                     self._began[task] = time.monotonic()
                 if not self.running:
                     break
-                time.sleep(_POLL_SECONDS)
+                time.sleep(self.poll_seconds)
         if elsewhere := self._open():
             self.say(f"{len(elsewhere)} trainings are in the hands of other processes")
         return len(self.failed)

@@ -59,6 +59,7 @@ def runner(root: Path, work: list[Task], start, lines: list[str], *, workers: in
         start=start,
         cost=lambda task: task.cost(),
         say=lines.append,
+        poll_seconds=0.02,
     )
 
 
