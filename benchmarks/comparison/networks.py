@@ -66,8 +66,8 @@ NETWORKS: dict[str, Competitor] = {
         learning_rate=0.01,
         cost=69,
     ),
-    "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.002, cost=59),
-    "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.002, cost=100),
+    "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=59),
+    "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=100),
     "ours": Competitor(
         title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.005, cost=6
     ),

@@ -109,6 +109,22 @@ def test_operations_are_counted_where_the_network_is_the_one_that_was_trained():
         add_operations(cases)
 
 
+def test_learning_rates_are_those_of_the_lowest_loss_of_the_kept_trials():
+    kept = json.loads((ROOT / "benchmarks" / "results" / "accuracy-rates.json").read_text())
+    for network, trials in kept["trials"].items():
+        best = min(trials, key=lambda trial: trial["validation_loss"])
+        assert NETWORKS[network].learning_rate == best["learning_rate"]
+        for trial in trials:
+            config = configure(
+                case=trial["case"],
+                network=network,
+                seed=0,
+                presentations=trial["presentations"],
+                learning_rate=trial["learning_rate"],
+            )
+            assert training.digest(config) == trial["config_sha256"]
+
+
 def test_unknown_names_are_told():
     with pytest.raises(ConfigError, match="no such network"):
         configure(case="ch2nh2", network="mace-65", seed=0)
