@@ -40,7 +40,6 @@ from measuring import finish, machine
 from namd.analysis.figures import save_figure
 from namd.errors import DataError, NamdError
 
-NICE = 10  # whoever works on the same machine comes first
 TRIED_ON = ["ours", "mace-16", "cormorant"]
 TRIED_RATES = (0.002, 0.005, 0.01)
 TRIAL_PRESENTATIONS = 1425
@@ -120,7 +119,7 @@ def one(options: argparse.Namespace) -> int:
 
 def _run(tasks: list[Task], options: argparse.Namespace) -> int:
     print(f"{len(tasks)} trainings, {options.workers} at a time", flush=True)
-    os.nice(NICE)
+    os.nice(options.nice)
     runner = Runner(
         root=options.output,
         tasks=tasks,
@@ -162,6 +161,9 @@ def _options() -> argparse.Namespace:
         command.add_argument("--cases", nargs="+", default=cases, choices=CASES)
         command.add_argument("--seeds", nargs="+", type=int, default=seeds)
         command.add_argument("--workers", type=int, default=2, help="side by side [2]")
+        command.add_argument(
+            "--nice", type=int, default=10, help="who else computes comes first [10]"
+        )
     command.add_argument("--json", type=Path, metavar="FILE", help="keep the trials")
 
     command = add(one, "train one network once, in this process")

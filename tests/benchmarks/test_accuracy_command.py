@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("accuracy")
     words = ("--cases", "ch2nh2", "--networks", "ours-off", "--seeds", 0)
     frames = CASES["ch2nh2"].frames
-    line = ("train", "--output", folder, *words, "--presentations", frames, "--workers", 1)
+    line = ("train", "--output", folder, *words, "--presentations", frames, "--nice", 0)
     return folder, command(*line), line
 
 
