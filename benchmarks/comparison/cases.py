@@ -42,8 +42,6 @@ class Case:
         ``loss.derivatives``.
     offdiagonal_limit_ev
         Bound of the off-diagonal elements of W, some times what the data need.
-    expense
-        Cost of a frame relative to one of stilbene, about.
     batch_size, watched, warmup_steps
         Frames per step, validation frames that are watched, steps of the warm-up.
     """
@@ -56,7 +54,6 @@ class Case:
     epochs: int
     derivatives: str
     offdiagonal_limit_ev: float
-    expense: float = 1.0
     batch_size: int = 5
     watched: int = 48
     warmup_steps: int = 100

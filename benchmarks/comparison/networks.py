@@ -34,8 +34,8 @@ class Competitor:
     learning_rate
         Peak learning rate; the trials are in ``results/accuracy-rates.json``.
     cost
-        Seconds of one core per 1000 presentations of a stilbene frame, about: for the order of the
-        queue and the first guess of the time left, never for a result.
+        Seconds of one core per 1000 presentations, about (one derivative of stilbene; all six of
+        CH2NH2+ take as long): for the order of the queue and the guess of the time left only.
     """
 
     title: str

@@ -55,7 +55,7 @@ class Task:
         """Seconds of one core it will take, roughly."""
         case = CASES[self.case]
         shown = case.epochs_for(presentations) * case.frames
-        return NETWORKS[self.network].cost * case.expense * shown / 1000
+        return NETWORKS[self.network].cost * shown / 1000
 
     def tier(self) -> int:
         """Its rank in the queue: what says most about all networks comes first.
