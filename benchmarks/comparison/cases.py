@@ -79,20 +79,20 @@ def _stilbene(frames: int, *, epochs: int, title: str) -> Case:
 
 
 CASES: dict[str, Case] = {
-    "stilbene-285": _stilbene(285, epochs=60, title="stilbene, 285 frames"),
+    "stilbene-285": _stilbene(285, epochs=40, title="stilbene, 285 frames"),
     "ch2nh2": Case(
         title="CH2NH2+, 3 states",
         file="benchmarks/data/ch2nh2.h5",
         frames=245,
         validation=("single-*",),
         test=("TRAJ_00006",),
-        epochs=8,
+        epochs=16,
         derivatives="full",
         offdiagonal_limit_ev=5.0,
         warmup_steps=40,
     ),
-    "stilbene-950": _stilbene(950, epochs=18, title="stilbene, 950 frames"),
-    "stilbene-full": _stilbene(2518, epochs=7, title="stilbene, 2518 frames"),
+    "stilbene-950": _stilbene(950, epochs=12, title="stilbene, 950 frames"),
+    "stilbene-full": _stilbene(2518, epochs=5, title="stilbene, 2518 frames"),
 }
 
 
