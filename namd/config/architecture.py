@@ -17,9 +17,19 @@ class FusionArchitecture(Section):
         1, ge=0, le=4, description="highest l of the features that are passed on"
     )
     correlation: int = Field(
-        3, ge=2, le=5, description="legs of the first fusion block: densities multiplied"
+        3,
+        ge=1,
+        le=5,
+        description="legs of the first fusion block: densities multiplied (1: no product)",
     )
     message_layers: int = Field(1, ge=0, le=4, description="rounds of message passing")
+    message_correlation: int = Field(
+        4,
+        ge=1,
+        le=4,
+        description="legs of the fusion block of each message: so many of message, feature, "
+        "density and message again (1: no product)",
+    )
     radial: int = Field(6, ge=1, le=32, description="learned radial functions")
     cutoff_angstrom: float = Field(6.0, gt=0.5, le=50, description="smooth cut-off r_c, Å")
     hidden: int = Field(64, ge=4, le=1024, description="width of the readout perceptrons")

@@ -32,6 +32,8 @@ from namd.nn.readout import EnergyReadout, QuasiDiabaticReadout
 from namd.nn.vectors import ParityReadout
 from namd.units import ANGSTROM_PER_BOHR
 
+_MESSAGE_LEGS = ("M1", "h", "A1", "M2")
+
 
 class FusionNetwork(DiabaticNetwork):
     """Dimensionless quasi-diabatic matrix of a molecule from its positions.
@@ -85,7 +87,7 @@ class FusionNetwork(DiabaticNetwork):
         for remaining in reversed(range(a.message_layers)):
             last = remaining == 0 and not self.keeps_vectors
             self.layers.append(_MessageLayer(a, atoms=atoms, last=last))
-            scalars += 4 * a.channels
+            scalars += a.message_correlation * a.channels
         vectors = (1 + a.message_layers) * a.channels
         self.readout = _readout(
             a, head, diabats=diabats, scalars=scalars, vectors=vectors, atoms=atoms
@@ -215,7 +217,7 @@ def _readout(
 
 
 class _MessageLayer(nn.Module):
-    """One round of messages and its fusion block ((M₁ ⊗ h) ⊗ A) ⊗ M₂."""
+    """One round of messages and its fusion block ((M₁ ⊗ h) ⊗ A) ⊗ M₂, or its first legs."""
 
     def __init__(self, architecture: FusionArchitecture, *, atoms: int, last: bool) -> None:
         super().__init__()
@@ -228,9 +230,11 @@ class _MessageLayer(nn.Module):
             channels=a.channels,
             neighbours=min(atoms - 1, 12),
         )
-        self.legs = ChannelMix(l_max=a.l_max, inputs=a.channels, outputs=2 * a.channels)
+        legs = a.message_correlation
+        self.mixes = 2 if legs == len(_MESSAGE_LEGS) else 1
+        self.legs = ChannelMix(l_max=a.l_max, inputs=a.channels, outputs=self.mixes * a.channels)
         self.fusion = FusionComb(
-            leg_l=[a.l_max, a.message_l, a.l_max, a.l_max],
+            leg_l=[a.l_max, a.message_l, a.l_max, a.l_max][:legs],
             internal_l=a.l_max,
             output_l=None if last else a.message_l,
             channels=a.channels,
@@ -246,8 +250,9 @@ class _MessageLayer(nn.Module):
         density: Float[Tensor, "component node channel"],
     ) -> tuple[Float[Tensor, "low node channel"] | None, Float[Tensor, "node scalar"]]:
         """Updated feature, None after the last layer, and the invariants of this layer."""
-        first, second = torch.chunk(self.legs(self.message(pairs, feature)), 2, dim=-1)
-        update, scalars = self.fusion([first, feature, density, second.contiguous()])
+        mixes = torch.chunk(self.legs(self.message(pairs, feature)), self.mixes, dim=-1)
+        legs = [mixes[0], feature, density, mixes[-1].contiguous()]
+        update, scalars = self.fusion(legs[: len(self.fusion.leg_l)])
         return None if self.skip is None else update + self.skip(feature), scalars
 
     def describe(self, module: str, architecture: FusionArchitecture) -> Layer:
@@ -260,6 +265,6 @@ class _MessageLayer(nn.Module):
             irreps=with_channels(output, architecture.channels),
             diagrams=(
                 FusionDiagram(message),
-                *self.fusion.diagrams(["M1", "h", "A1", "M2"]),
+                *self.fusion.diagrams(_MESSAGE_LEGS[: len(self.fusion.leg_l)]),
             ),
         )

@@ -22,6 +22,15 @@ ARCHITECTURES = {
     "fusion-unlabelled": FusionArchitecture(
         channels=4, radial=4, hidden=8, cutoff_angstrom=3.0, site_labels="none"
     ),
+    "fusion-off": FusionArchitecture(
+        channels=4,
+        radial=4,
+        hidden=8,
+        cutoff_angstrom=3.0,
+        correlation=1,
+        message_correlation=1,
+        message_layers=2,
+    ),
     "perceptron": PerceptronArchitecture(hidden=16, layers=2),
     "mace": MaceArchitecture(channels=3, l_max=2, hidden_l=2, radial_hidden=(8,), hidden=4),
     "mofd-sparse": MaceArchitecture(

@@ -1,0 +1,88 @@
+"""The networks that are compared, each from a training configuration that the project ships.
+
+Sizes, decay of weights, moving average and clipping are those of the configuration; the learning
+rate comes from short trials with one network of each family (``python benchmarks/accuracy.py
+rates``), because the budget is shorter than the configurations' own.
+
+*Fusion switched off.* In our network every product of features is a fusion block: the comb
+(A₁ ⊗ A₂) ⊗ A₃ of densities and, after the message M = Σ_j Y_ij ⊗ h_j, ((M₁ ⊗ h) ⊗ A₁) ⊗ M₂. With
+``correlation: 1`` and ``message_correlation: 1`` both keep their first leg alone: densities are
+mixed and passed on, messages are read, and nothing is multiplied but harmonics in the convolution.
+What correlates neighbours is then the convolution of densities (the neighbours of neighbours) and
+the perceptron of the readout. Two controls: ``ours-off`` has the same width, half of the
+parameters and 0.8 of the operations; ``ours-off-wide`` has so many channels that the parameters
+are equal, at 1.7 times the operations.
+"""
+
+from dataclasses import dataclass
+
+_OFF = ("network.correlation=1", "network.message_correlation=1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competitor:
+    """A network of the comparison.
+
+    Parameters
+    ----------
+    title
+        Its name in the table.
+    config
+        Training configuration in the zoo whose ``network`` and ``optimiser`` it has.
+    changes
+        ``key=value`` overrides of it.
+    learning_rate
+        Peak learning rate; the trials are in ``results/accuracy-rates.json``.
+    cost
+        Seconds of one core per 1000 presentations, about (one derivative of stilbene; all six of
+        CH2NH2+ take as long): for the order of the queue and the guess of the time left only.
+    """
+
+    title: str
+    config: str
+    changes: tuple[str, ...] = ()
+    learning_rate: float
+    cost: float
+
+
+NETWORKS: dict[str, Competitor] = {
+    "mace-64": Competitor(
+        title="MACE, 64 channels", config="mace-64", learning_rate=0.01, cost=137
+    ),
+    "mace-16": Competitor(
+        title="MACE, 16 channels",
+        config="mace-64",
+        changes=("network.channels=16",),
+        learning_rate=0.01,
+        cost=30,
+    ),
+    "mofd-sparse-16": Competitor(
+        title="MoFD sparse, 16 channels", config="mofd-sparse-16", learning_rate=0.01, cost=42
+    ),
+    "mofd-dense-16": Competitor(
+        title="MoFD dense, 16 channels",
+        config="mofd-sparse-16",
+        changes=("network.fusion=dense",),
+        learning_rate=0.01,
+        cost=69,
+    ),
+    "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=59),
+    "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=100),
+    "ours": Competitor(
+        title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.005, cost=6
+    ),
+    "ours-off": Competitor(
+        title="ours, fusion off",
+        config="models/stilbene-ssr/train.yaml",
+        changes=_OFF,
+        learning_rate=0.005,
+        cost=4,
+    ),
+    "ours-off-wide": Competitor(
+        title="ours, fusion off, 70 channels",
+        config="models/stilbene-ssr/train.yaml",
+        changes=(*_OFF, "network.channels=70"),
+        learning_rate=0.005,
+        cost=7,
+    ),
+}
