@@ -67,7 +67,7 @@ def find_run_config(name: str) -> Path:
         for path in (candidate, candidate.parent / f"{candidate.name}.yaml"):
             if path.is_file():
                 return path
-    known = _run_names()
+    known = run_names()
     raise ConfigError(
         "no such configuration, neither as a file nor in the run library",
         where=name,
@@ -135,7 +135,8 @@ def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
         yield root / folder / path
 
 
-def _run_names() -> list[str]:
+def run_names() -> list[str]:
+    """Names of all runs of the library, in alphabetic order."""
     files = (path for root in library_roots() for path in sorted(root.glob("trajectories/*.yaml")))
     return list(dict.fromkeys(p.stem for p in files if not p.name.startswith("classes-")))
 

@@ -74,7 +74,7 @@ def derivative_flops(network: nn.Module, positions: Float[Tensor, "molecule atom
     """
     moving = positions.detach().requires_grad_()
     with torch.enable_grad(), _counting(network) as counter:
-        result = network(moving)
+        result = network(moving.view_as(moving))  # no leaf: FlopCounterMode cannot follow those
         before = counter.total - counter.products
         torch.autograd.grad(result.sum(), moving)
         return counter.total - counter.products - before + counter.product_derivatives
