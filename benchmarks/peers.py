@@ -167,6 +167,7 @@ def main() -> None:
                     if task in wanted
                 ]
                 cells += now
+                print(f"{threads} threads, {' and '.join(wanted)}, batch {batch} …", flush=True)
                 one_round(now, expected, options)
     result["rows"] = [cell.row() for cell in cells]
     result["ratios"] = ratios(cells)

@@ -53,7 +53,7 @@ class Timing:
         """Of one call."""
         return Spread.of([1000.0 * each for each in self.seconds])
 
-    def rate(self, items: float) -> Spread:
+    def rate(self, items: int) -> Spread:
         """Items per second where every call does so many."""
         return Spread.of([items / each for each in self.seconds])
 

@@ -30,7 +30,7 @@ _BATCHES = "1,16,64,256"
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.01),
+    type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
     help="Length of a stretch.",

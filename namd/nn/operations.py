@@ -76,7 +76,7 @@ def derivative_flops(network: nn.Module, positions: Float[Tensor, "molecule atom
     with torch.enable_grad(), _counting(network) as counter:
         result = network(moving.view_as(moving))  # no leaf: FlopCounterMode cannot follow those
         before = counter.total - counter.products
-        torch.autograd.grad(result.sum(), moving)
+        torch.autograd.grad(result, moving, torch.ones_like(result))
         return counter.total - counter.products - before + counter.product_derivatives
 
 
