@@ -61,7 +61,7 @@ PAIRS = (  # ours and a peer of as many channels
 
 
 class PeerError(NamdError):
-    """A contender's process has ended."""
+    """A contender's process has ended; its networks are left out from then on."""
 
 
 class Worker:
@@ -95,6 +95,12 @@ class Worker:
             raise PeerError(f"the process has ended: {''.join(last)}", where=str(order))
         found: dict[str, Any] = json.loads(answer)
         return found
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+        self._answers.close()
 
 
 @dataclass
@@ -186,7 +192,7 @@ def opened(scripts: dict[str, tuple[str | None, str]], *, most: int) -> Iterator
             if python is not None:
                 log = Path(scratch) / f"{name}.log"
                 workers[name] = Worker(python, script, frames, log=log)
-                stack.callback(workers[name].process.kill)
+                stack.callback(workers[name].close)
         yield workers
 
 
@@ -248,7 +254,11 @@ def one_round(cells: list[Cell], expected: dict[tuple[str, str], float], options
         if known > options.longest:
             cell.left_out = f"a call is expected to take {known:.0f} s"
             continue
-        each = cell.prepare(stretch=options.seconds)
+        try:
+            each = cell.prepare(stretch=options.seconds)
+        except PeerError as error:
+            cell.left_out = error.message
+            continue
         expected[cell.network, cell.task] = each / max(cell.batch, OVERHEAD)
         running.append(cell)
     for _ in range(options.repeats):

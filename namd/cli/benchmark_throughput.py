@@ -103,6 +103,7 @@ def throughput(
     batches = _numbers(batch)
     target = choose_device(device)
     about = machine(threads=use_threads(threads), device=target)
+    console.note(f"{about['processor']}, {about['threads']} threads, device {target}")
     plan = Plan(repeats=repeats, seconds=seconds, longest=longest)
     networks = []
     on_gpu = torch.device(target).type == "cuda"
