@@ -30,7 +30,7 @@ class Mace:
         self.elements = sorted(set(self.frames["atomic_numbers"].tolist()))
         block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
         torch.manual_seed(0)
-        self.model = modules.ScaleShiftMACE(
+        model = modules.ScaleShiftMACE(
             r_max=worker.CUTOFF,
             num_bessel=8,
             num_polynomial_cutoff=5,
@@ -53,13 +53,13 @@ class Mace:
             atomic_inter_scale=1.0,
             atomic_inter_shift=0.0,
         )
-        self.parameters = worker.parameter_count(self.model)
+        self.parameters = worker.parameter_count(model)
+        self.models = {"potential": copy.deepcopy(model).requires_grad_(False), "training": model}
 
     def action(self, task: str, batch: int) -> Callable[[], object]:
         """Energies and forces, or an update."""
-        graph, model = self.graph(batch), copy.deepcopy(self.model)
+        graph, model = self.graph(batch), self.models[task]
         if task == "potential":
-            model.requires_grad_(False)
             return lambda: model(dict(graph), training=False, compute_force=True)
 
         def evaluate() -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ class PaiNN:
     def __init__(self, channels: int) -> None:
         self.frames = worker.frames()
         torch.manual_seed(0)
-        self.model = schnetpack.model.NeuralNetworkPotential(
+        model = schnetpack.model.NeuralNetworkPotential(
             representation=schnetpack.representation.PaiNN(
                 n_atom_basis=channels,
                 n_interactions=3,
@@ -36,18 +36,19 @@ class PaiNN:
             ],
             do_postprocessing=False,
         )
-        self.parameters = worker.parameter_count(self.model)
+        self.parameters = worker.parameter_count(model)
+        self.models = {"potential": copy.deepcopy(model).requires_grad_(False), "training": model}
 
     def action(self, task: str, batch: int) -> Callable[[], object]:
         """Energies and forces, or an update."""
-        graph, model = self.graph(batch), copy.deepcopy(self.model)
+        graph, model = self.graph(batch), self.models[task]
 
         def evaluate() -> tuple[torch.Tensor, torch.Tensor]:
             found = model({**graph, properties.R: graph[properties.R].detach()})
             return found["energy"], found["forces"]
 
         if task == "potential":
-            model.eval().requires_grad_(False)
+            model.eval()
             return evaluate
         energies, forces = (
             torch.from_numpy(self.frames[name][:batch]).float() for name in ("energies", "forces")

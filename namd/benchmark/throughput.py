@@ -124,7 +124,14 @@ def _job(subject: Subject, *, trajectories: int, device: str) -> tuple[Job | Non
         formula = potential.molecule.formula
         return None, f"the library has no run that starts {formula} in one of the states {states}"
     try:
-        job = make_job(run, trajectories=trajectories, potential=potential, device=device)
+        places = [f"batch_size={trajectories}"]  # on a GPU it sets how many may hop at once
+        job = make_job(
+            run,
+            trajectories=trajectories,
+            potential=potential,
+            overrides=places,
+            device=device,
+        )
         job.begin(trajectories=1)
     except NamdError as error:
         return None, f"run {run}: {error.message}"

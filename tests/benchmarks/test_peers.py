@@ -33,9 +33,12 @@ def test_contenders_take_turns_and_slow_ones_are_left_out() -> None:
     worker, expected = Pretender(), {}
     small, large = cells(worker, 16), cells(worker, 64)
     one_round(small, expected, OPTIONS)
-    turns = [("fusion 32", 16, 4), ("mace-torch 32 0e+1o", 16, 1), ("painn 32", 16, 1)]
-    assert worker.orders[-6:] == turns * 2
+    turns = [("fusion 32", 16, 4), ("mace-torch 32 0e+1o", 16, 1)]
+    assert worker.orders[-4:] == turns * 2
+    assert [cell.row()["turns"] for cell in small] == [2, 2, 1]  # one is too slow to be repeated
+    seen = len(worker.orders)
     one_round(large, expected, OPTIONS)
+    assert all(batch == 64 for _, batch, _ in worker.orders[seen:])  # compiled already
     assert [cell.left_out is None for cell in large] == [True, True, False]
     assert large[2].row()["left_out"] == "a call is expected to take 160 s"
     assert large[0].row()["per_second"]["median"] == pytest.approx(64.0)
