@@ -16,8 +16,9 @@ round, so that what else the machine does hits all alike.
   faster. Ours is the whole step where the peer evaluates its potential.
 
 A batch size is left out where a call is expected (from a smaller batch) to take more than --longest
-seconds; what unexpectedly does has one turn. All are medians with range, of networks with fresh
-weights, on which no time depends.
+seconds; what unexpectedly does has one turn. All are medians with range. Weights are fresh, but for
+the steps and the potential of our 32 channels. Compare several threads on an idle machine only: the
+peers share every operation among their threads, wait for the slowest, and collapse on a busy one.
 """
 
 import json

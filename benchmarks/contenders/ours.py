@@ -1,7 +1,8 @@
 """Our networks: potential and whole steps of two states, training on energy and forces of one.
 
-The production network and the published ones, with fresh weights. ``potential`` is more than the
-peers do: energies of both states and the force of one through the class that ``namd run`` uses.
+The production network and the published ones, with fresh weights; with 32 channels it is the
+shipped model, whose trajectories try to hop as often as real ones do. ``potential`` is more than
+the peers do: energies of both states and the force of one, by the class that ``namd run`` uses.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from functools import cached_property, partial
 import torch
 import worker
 
-from namd.benchmark.job import make_job
+from namd.benchmark.job import make_job, march
 from namd.benchmark.subject import Subject, find_subject
-from namd.benchmark.throughput import potential_calls, step_calls
+from namd.benchmark.throughput import potential_calls
 from namd.nn.factory import parameter_count
 from namd.nn.parallel import use_threads
 from namd.train import pipeline
@@ -20,7 +21,7 @@ from namd.train.batch_loss import set_gradient
 from namd.train.labels import Labels
 
 NETWORKS = {
-    "fusion 32": ("models/stilbene-ssr/train.yaml", "network.channels=32"),
+    "fusion 32": ("models/stilbene-ssr/train.yaml", "network.channels=32", "stilbene-ssr"),
     "fusion 64": ("models/stilbene-ssr/train.yaml", "network.channels=64"),
     "mace 64 0e+1o+2e+3o": ("mace-64", "network.channels=64"),
     "mofd-sparse 16": ("mofd-sparse-16", "network.channels=16"),
@@ -29,15 +30,18 @@ RUN = "stilbene-cis"
 
 
 class Ours:
-    """One of our networks with random weights."""
+    """One of our networks."""
 
-    def __init__(self, config: str, channels: str) -> None:
+    def __init__(self, config: str, channels: str, shipped: str | None = None) -> None:
+        self.shipped = shipped
         self.find = partial(find_subject, config)
         self.channels = channels
 
     @cached_property
     def subject(self) -> Subject:
         """The network of two states."""
+        if self.shipped is not None:
+            return find_subject(self.shipped)
         return self.find(overrides=[self.channels, "data.states=2"])
 
     @property
@@ -50,9 +54,19 @@ class Ours:
         if task == "training":
             return self.update(batch)
         if task == "step":
-            job = make_job(RUN, trajectories=batch, potential=self.subject.potential)
-            return partial(step_calls(job, batch=batch), 1)
+            return self.steps(batch)
         return partial(potential_calls(self.subject, batch=batch, device="cpu"), 1)
+
+    def steps(self, batch: int) -> Callable[[], None]:
+        """One step after the other."""
+        potential = self.subject.potential
+        job = make_job(RUN, trajectories=batch, potential=potential)
+        moving = [job.begin(trajectories=batch)]
+
+        def call() -> None:
+            moving.append(march(moving.pop(), potential, job.options.step, steps=1))
+
+        return call
 
     def update(self, batch: int) -> Callable[[], None]:
         """One step of the training of one state, on all its forces."""

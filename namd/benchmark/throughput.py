@@ -4,7 +4,8 @@
 moves its trajectories on. *Step*: a whole step of :mod:`namd.dynamics.step` with the methods and
 guards of a run of the library that has initial conditions for the molecule, without output.
 Without such a run the potential is timed alone. Networks are dense over all pairs of atoms: their
-time does not depend on the geometry.
+time does not depend on geometry or weights. A step may: fresh weights make no real surfaces, where
+trajectories try to hop more often, or less, than on trained ones, and every attempt costs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
