@@ -30,8 +30,9 @@ import h5py
 import measuring
 import numpy as np
 import torch
-from stilbene import Job, make_job
+from stilbene import stilbene_job
 
+from namd.benchmark.job import Job
 from namd.data.reading import read_dataset
 from namd.dynamics.batch import TrajectoryBatch, select, start
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
@@ -41,6 +42,7 @@ from namd.dynamics.status import Status
 from namd.dynamics.stopping import StopRequest
 from namd.errors import ResumableStop
 from namd.io.ensemble_start import Header, write_start
+from namd.io.library import find_file
 from namd.io.run_folder import RunFolder, create_run_folder
 from namd.nn.parallel import use_threads
 
@@ -72,7 +74,7 @@ def main() -> None:
     options = parse()
     threads = use_threads(options.threads)
     about = measuring.machine(threads=threads)
-    job = make_job(trajectories=options.trajectories, model="stilbene-ssr")
+    job = stilbene_job(trajectories=options.trajectories, model="stilbene-ssr")
     batch = near_the_crossing(job)
     few, steps = torch.arange(min(options.single, len(batch))), options.steps
     backwards = select(batch, torch.arange(len(batch) - 1, -1, -1))
@@ -124,7 +126,7 @@ def parse() -> argparse.Namespace:
 
 def near_the_crossing(job: Job) -> TrajectoryBatch:
     """Trajectories in S1 at the frames with the smallest gaps."""
-    data = read_dataset(job.model_folder / "data" / "stilbene-ssr-thinned.h5")
+    data = read_dataset(find_file("models/stilbene-ssr/data/stilbene-ssr-thinned.h5"))
     gap = data["energies"][:, 1] - data["energies"][:, 0]
     frames = np.argsort(gap, kind="stable")[: len(job.initial.velocities)]
     velocities = torch.from_numpy(job.initial.velocities[: len(frames)])

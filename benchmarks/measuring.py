@@ -1,27 +1,24 @@
-"""What all benchmarks share: repeated timing, the machine they ran on, the file they leave.
+"""What all benchmarks share: options, repeated timing, the file they leave.
 
 A number without its machine is no number: every result carries versions, processor, thread count
-and the load average before and after. Compare only numbers of one file with each other; between
-files compare ratios.
+and the load average before and after (:mod:`namd.benchmark.machine`). Compare only numbers of one
+file with each other; between files compare ratios.
 """
 
 import argparse
-import importlib.metadata
 import json
-import os
-import platform
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from namd import __version__
 from namd.analysis.jsonable import jsonable
+from namd.benchmark.clock import Spread
+from namd.benchmark.machine import load_average, machine
 from namd.io.atomic import write_text
 
-_PACKAGES = ("torch", "numba", "numpy", "e3nn", "h5py")
+__all__ = ["finish", "machine", "parser", "repeated", "summary"]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -31,30 +28,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     made.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
     return made
-
-
-def machine(*, threads: int | None = None) -> dict[str, Any]:
-    """Versions and machine, at the start of a benchmark."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "namd": __version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        "processor": _processor(),
-        "cpus": os.cpu_count(),
-        "threads": threads,
-        "load_average_before": os.getloadavg()[0],
-    }
-
-
-def _processor() -> str:
-    """Name of the processor, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def repeated(action: Callable[[], object], *, repeats: int) -> list[float]:
@@ -69,12 +42,12 @@ def repeated(action: Callable[[], object], *, repeats: int) -> list[float]:
 
 def summary(values: Sequence[float]) -> dict[str, float]:
     """Median, smallest and largest of repeated measurements."""
-    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+    return asdict(Spread.of(values))
 
 
 def finish(result: dict[str, Any], *, about: dict[str, Any], path: Path | None) -> None:
     """Write the result with its machine, if there is a file to write it to."""
-    about = {**about, "load_average_after": os.getloadavg()[0]}
+    about = {**about, "load_average_after": load_average()}
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = jsonable({"machine": about, **result})

@@ -11,21 +11,20 @@ itself. What a hop attempt costs beside it is in throughput.py.
   one process; median and range. 1 is free, 2 is half as fast.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import measuring
-import torch
-from stilbene import RUN, Job, make_job
-from throughput import march
+from stilbene import RUN, stilbene_job
 
+from namd.benchmark.clock import Plan, in_turns
+from namd.benchmark.job import Job, march
 from namd.config.loading import load_config
 from namd.config.presets import PRESETS, expand_preset
 from namd.config.run import RunConfig
-from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.catalogue import KINDS
 from namd.dynamics.from_config import run_options
-from namd.dynamics.options import StepOptions
 from namd.errors import ConfigError
 from namd.io.library import find_run_config
 from namd.nn.parallel import use_threads
@@ -44,27 +43,25 @@ def main() -> None:
     options = parser.parse_args()
     threads = use_threads(options.threads)
     about = measuring.machine(threads=threads)
-    job = make_job(trajectories=options.batch, model=options.model)
-    default, plain = ready(job, [f"dynamics.preset={DEFAULT}"])
-    _, each = march(plain, job.potential, default, steps=_WARM_STEPS)
-    steps = max(2, round(options.seconds / each))
+    job = stilbene_job(trajectories=options.batch, model=options.model)
+    plan = Plan(repeats=options.repeats, seconds=options.seconds)
+    usual = ready(job, [f"dynamics.preset={DEFAULT}"])
     rows = []
     for name, changes in methods():
         row: dict[str, Any] = {"method": name}
         rows.append(row)
         try:
-            own, batch = ready(job, changes)
+            other = ready(job, changes)
         except ConfigError as error:
             row["not_possible"] = error.message
             print(f"{name:36} not possible: {error.message}")
             continue
-        ratios, rates = [], []
-        for _ in range(options.repeats):
-            usual = march(plain, job.potential, default, steps=steps)[1]
-            other = march(batch, job.potential, own, steps=steps)[1]
-            ratios.append(other / usual)
-            rates.append(options.batch / other)
-        row |= {"ratio": measuring.summary(ratios), "steps_per_second": measuring.summary(rates)}
+        timed = in_turns({"usual": usual, "other": other}, plan, device="cpu")
+        pairs = zip(timed["other"].seconds, timed["usual"].seconds, strict=True)
+        row |= {
+            "ratio": measuring.summary([theirs / ours for theirs, ours in pairs]),
+            "steps_per_second": asdict(timed["other"].rate(options.batch)),
+        }
         print(
             f"{name:36} {row['ratio']['median']:5.2f} × the time ({row['ratio']['lowest']:.2f} to "
             f"{row['ratio']['highest']:.2f}), {row['steps_per_second']['median']:.0f} steps/s"
@@ -84,20 +81,16 @@ def methods() -> Iterator[tuple[str, list[str]]]:
                 yield f"{kind}={name}", [f"dynamics.preset={DEFAULT}", f"dynamics.{kind}={name}"]
 
 
-def ready(job: Job, changes: list[str]) -> tuple[StepOptions, TrajectoryBatch]:
-    """Options of a method, and the trajectories after some steps with it."""
+def ready(job: Job, changes: list[str]) -> Callable[[int], object]:
+    """Steps of a method, always from the same start, as many as told."""
     config = load_config(find_run_config(RUN), RunConfig, expand_preset(changes))
     options = run_options(
         config, job.potential.molecule, reference=job.initial.reference, device="cpu"
-    ).step
-    batch = start(
-        job.potential,
-        torch.from_numpy(job.initial.positions),
-        torch.from_numpy(job.initial.velocities),
-        torch.from_numpy(job.initial.active_state),
-        options=options,
     )
-    return options, march(batch, job.potential, options, steps=_WARM_STEPS)[0]
+    own = replace(job, options=options)
+    batch = own.begin(trajectories=len(job.initial.positions))
+    warm = march(batch, job.potential, options.step, steps=_WARM_STEPS)
+    return lambda steps: march(warm, job.potential, options.step, steps=steps)
 
 
 if __name__ == "__main__":

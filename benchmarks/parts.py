@@ -14,7 +14,7 @@ import torch
 
 from namd.dynamics import step as step_module
 from namd.dynamics.options import StepOptions
-from namd.nn.network import FusionNetwork
+from namd.nn.base import DiabaticNetwork
 from namd.potentials import network as network_module
 
 
@@ -59,14 +59,17 @@ class _Timed:
 
 
 @contextmanager
-def timed_parts(options: StepOptions) -> Iterator[tuple[StepOptions, PartClock]]:
+def timed_parts(
+    options: StepOptions, network: DiabaticNetwork
+) -> Iterator[tuple[StepOptions, PartClock]]:
     """Time network, eigenproblem, electrons, hops, decoherence and guards while inside.
 
-    Yields options whose strategies are timed (use them for the steps) and the clock.
+    Yields options whose strategies are timed (use them for the steps) and the clock. All networks
+    of the class of ``network`` are timed.
     """
     clock = PartClock()
     places: list[tuple[object, str, str]] = [
-        (FusionNetwork, "evaluate", "network forward"),
+        (type(network), "evaluate", "network forward"),
         (torch.autograd, "grad", "network vjp"),
         (network_module, "symmetric_eigen", "eigenproblem"),
         (step_module, "attempt_hops", "hops"),

@@ -28,7 +28,7 @@ from typing import Any
 
 import measuring
 import torch
-from stilbene import begin, make_job
+from stilbene import stilbene_job
 
 from namd.dynamics.advance import advance, advance_to_frame
 from namd.dynamics.batch import TrajectoryBatch, put_rows, select, start, tensors
@@ -116,10 +116,10 @@ class SpreadRules(FinishRules):
 
 
 def stilbene_case() -> Case:
-    job = make_job(trajectories=TRAJECTORIES, model="stilbene-ssr")
+    job = stilbene_job(trajectories=TRAJECTORIES, model="stilbene-ssr")
     return Case(
         potential=job.potential,
-        batch=begin(job, trajectories=TRAJECTORIES),
+        batch=job.begin(trajectories=TRAJECTORIES),
         options=job.options.step,
         rules=SpreadRules(max_steps=80),
         frame_steps=10,

@@ -1,52 +1,57 @@
-"""Trajectory steps per second of the shipped model, where a step goes, training frames per second.
+"""Trajectory steps per second of a network, where a step goes, training frames per second.
 
     python benchmarks/throughput.py --threads 2 [--batch 1 32 64 256] [--json FILE]
 
-The steps are those of a run of trajectories/stilbene-cis.yaml (Wigner samples of cis-stilbene in
-S1, all guards on), called through namd.dynamics.step.step without output or checkpoints.
+What `namd benchmark throughput` measures, and more of it, for one network: the shipped model unless
+another is given. The steps are those of a run of trajectories/stilbene-cis.yaml (Wigner samples of
+cis-stilbene in S1, all guards on), called through namd.dynamics.step.step without output or
+checkpoints.
 
 * steps_per_second: trajectory steps per second, median and range of several stretches of steps from
   the same start. One trajectory step is 0.5 fs of one molecule.
 * parts: shares of that time, from timers around the parts of a step in a stretch of its own
-  (outermost part wins: a force that a hop asks for counts as hop).
+  (outermost part wins: a force that a hop asks for counts as hop; of several threads one at a
+  time is watched).
 * all_derivatives: the same steps with the forces of all states and the couplings of all pairs made
   in every step, as codes do that hand every derivative to the propagator. ``ratio`` is the time of
   such a step over that of ours, stretches of both in turns.
 * hop_attempt_ms: one trajectory that tries to hop costs so much more (coupling and new force).
-* training: frames per second of namd train on the model's own configuration, forward and backward,
-  with all derivatives of every frame (full) or one of them drawn at random (sampled).
+* profile: forward pass and derivative of one slice of 16 molecules on one thread, layer by layer:
+  time, operations, bytes, achieved GFLOP/s and GB/s, and floor_share: the longer of operations over
+  the measured peak of a matrix product and bytes over the measured memory bandwidth, over the time
+  (namd.benchmark.profile tells what it means).
+* training: frames per second of namd train on the network's own configuration, forward, backward
+  and update, with all derivatives of every frame (full) or one drawn at random (sampled).
 """
 
 import resource
-import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import asdict
 from typing import Any
 
 import measuring
-import numpy as np
 import torch
 from all_derivatives import AllDerivatives
 from parts import timed_parts
-from stilbene import Job, begin, make_job
+from stilbene import RUN
 
-from namd.config.loading import load_config
+from namd.benchmark.clock import Plan, in_turns, seconds_of
+from namd.benchmark.job import Job, make_job, march
+from namd.benchmark.profile import PartProfile, Peaks, measure_peaks, profile
+from namd.benchmark.subject import Subject, find_subject
+from namd.benchmark.throughput import step_calls
+from namd.benchmark.training import training_speed
 from namd.config.training import TrainingConfig
-from namd.dynamics.batch import TrajectoryBatch
-from namd.dynamics.options import StepOptions
-from namd.dynamics.step import step
-from namd.nn.model_folder import load_model
 from namd.nn.parallel import use_threads
-from namd.potentials.protocol import Potential
-from namd.train import pipeline, trainer
-from namd.train.log import EpochReport
 
 _WARM_STEPS = 3
 
 
 def main() -> None:
     parser = measuring.parser(__doc__)
-    parser.add_argument("--model", default="stilbene-ssr", help="model folder or name in the zoo")
+    parser.add_argument(
+        "--model", default="stilbene-ssr", help="model or training configuration of stilbene"
+    )
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of a configuration")
     parser.add_argument("--threads", type=int, help="threads (default: the cores there are)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 32, 64, 256])
     parser.add_argument("--repeats", type=int, default=5, help="stretches of steps [5]")
@@ -55,63 +60,53 @@ def main() -> None:
     options = parser.parse_args()
     threads = use_threads(options.threads)
     about = measuring.machine(threads=threads)
-    job = make_job(trajectories=max(options.batch), model=options.model)
-    control = AllDerivatives(load_model(job.model_folder), inner=job.potential)
+    plan = Plan(repeats=options.repeats, seconds=options.seconds)
+    subject = find_subject(options.model, overrides=options.set)
+    job = make_job(RUN, trajectories=max(options.batch), potential=subject.potential)
     result: dict[str, Any] = {"model": job.potential.describe(), "dynamics": []}
     print(f"{options.model}, {threads} threads")
     for batch in options.batch:
-        row = dynamics(job, control, batch=batch, repeats=options.repeats, seconds=options.seconds)
+        row = dynamics(subject, job, batch=batch, plan=plan)
         result["dynamics"].append(row)
         show(row)
     result["hop_attempt_ms"] = hop_attempt(job, repeats=options.repeats)
     print(f"one hop attempt: {result['hop_attempt_ms']['median']:.1f} ms")
-    if options.training_frames:
-        result["training"] = {
-            mode: training(job.model_folder, mode, frames=options.training_frames)
-            for mode in ("full", "sampled")
-        }
-        for mode, rate in result["training"].items():
-            print(f"training, {mode} derivatives: {rate['median']:.0f} frames/s")
+    result["profile"] = profiled(subject)
+    if options.training_frames and subject.training is not None:
+        result["training"] = training(subject, subject.training, frames=options.training_frames)
     result["peak_memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     measuring.finish(result, about=about, path=options.json)
 
 
-def dynamics(
-    job: Job, control: Potential, *, batch: int, repeats: int, seconds: float
-) -> dict[str, Any]:
+def dynamics(subject: Subject, job: Job, *, batch: int, plan: Plan) -> dict[str, Any]:
     """Steps per second of one batch size, its parts, and the control in turns with it."""
-    first = begin(job, trajectories=batch)
-    warm, _ = march(first, job.potential, job.options.step, steps=_WARM_STEPS)
-    march(first, control, job.options.step, steps=1)
-    _, each = march(warm, job.potential, job.options.step, steps=_WARM_STEPS)
-    steps = max(2, round(seconds / each))
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(march(warm, job.potential, job.options.step, steps=steps)[1])
-        theirs.append(march(warm, control, job.options.step, steps=max(1, steps // 3))[1])
-    with timed_parts(job.options.step) as (options, clock):
-        _, each = march(warm, job.potential, options, steps=steps)
+    control = AllDerivatives(subject.model, inner=subject.potential)
+    steps, warm = job.options.step, job.begin(trajectories=batch)
+    warm = march(warm, job.potential, steps, steps=_WARM_STEPS)
+    actions = {
+        "ours": step_calls(job, batch=batch),
+        "control": lambda calls: march(warm, control, steps, steps=calls),
+    }
+    timed = in_turns(actions, plan, device="cpu")
+    ours, theirs = timed["ours"], timed["control"]
+    ratios = [b / a for a, b in zip(ours.seconds, theirs.seconds, strict=True)]
+    with timed_parts(steps, subject.model.network) as (watched, clock):
+        whole = seconds_of(
+            lambda calls: march(warm, job.potential, watched, steps=calls),
+            calls=ours.calls,
+            device="cpu",
+        )
     return {
         "batch": batch,
-        "steps": steps,
-        "steps_per_second": measuring.summary([batch / t for t in ours]),
-        "step_ms": measuring.summary([1000 * t for t in ours]),
+        "steps": ours.calls,
+        "steps_per_second": asdict(ours.rate(batch)),
+        "step_ms": asdict(ours.milliseconds),
         "all_derivatives": {
-            "steps_per_second": measuring.summary([batch / t for t in theirs]),
-            "ratio": measuring.summary([b / a for a, b in zip(ours, theirs, strict=True)]),
+            "steps_per_second": asdict(theirs.rate(batch)),
+            "ratio": measuring.summary(ratios),
         },
-        "parts": clock.shares(whole=each * steps),
+        "parts": clock.shares(whole=whole),
     }
-
-
-def march(
-    batch: TrajectoryBatch, potential: Potential, options: StepOptions, *, steps: int
-) -> tuple[TrajectoryBatch, float]:
-    """Make some steps; returns the batch and the seconds of one step."""
-    began = time.perf_counter()
-    for _ in range(steps):
-        batch = step(batch, potential, options).batch
-    return batch, (time.perf_counter() - began) / steps
 
 
 def show(row: dict[str, Any]) -> None:
@@ -125,7 +120,7 @@ def show(row: dict[str, Any]) -> None:
 
 def hop_attempt(job: Job, *, repeats: int) -> dict[str, float]:
     """Milliseconds of what a single hop attempt asks of the potential."""
-    batch = begin(job, trajectories=1)
+    batch = job.begin(trajectories=1)
     below = torch.zeros_like(batch.active_state)
 
     def ask() -> None:
@@ -136,27 +131,46 @@ def hop_attempt(job: Job, *, repeats: int) -> dict[str, float]:
     return measuring.summary([1000 * t for t in measuring.repeated(ask, repeats=repeats)])
 
 
-def training(model_folder: Path, mode: str, *, frames: int) -> dict[str, float]:
-    """Frames per second of the epochs after the first, which compiles."""
-    changes = [
-        f"loss.derivatives={mode}",
-        f"data.max_train_frames={frames}",
-        "optimiser.epochs=4",
-        "device=cpu",
+def profiled(subject: Subject) -> dict[str, Any]:
+    """Parts of one slice beside the machine's peaks."""
+    peaks = measure_peaks()
+    atoms = len(subject.potential.molecule)
+    parts = profile(subject.model.network, peaks, atoms=atoms)
+    show_profile(parts, peaks)
+    rows = [
+        {**asdict(p), "gflops": p.gflops, "gigabytes_per_second": p.gigabytes_per_second}
+        for p in parts
     ]
-    config = load_config(model_folder / "train.yaml", TrainingConfig, changes)
-    job = pipeline.prepare(config, base=model_folder)
-    reports: list[EpochReport] = []
-    with TemporaryDirectory() as scratch:
-        trainer.fit(
-            job.model,
-            training=job.training,
-            validation=job.validation.select(np.arange(min(16, len(job.validation)))),
-            config=config,
-            folder=Path(scratch),
-            report=reports.append,
+    return {"molecules": 16, "threads": 1, "peaks": asdict(peaks), "parts": rows}
+
+
+def show_profile(parts: tuple[PartProfile, ...], peaks: Peaks) -> None:
+    print(
+        f"one slice of 16, one thread; peaks {peaks.gflops:.0f} GFLOP/s, "
+        f"{peaks.gigabytes_per_second:.0f} GB/s"
+    )
+    for p in parts:
+        print(
+            f"    {p.part:12} {p.milliseconds.median:8.2f} ms {1000 * p.gflop:9.1f} MFLOP "
+            f"{p.gflops:6.1f} GFLOP/s {p.gigabytes_per_second:6.1f} GB/s, "
+            f"{p.floor_share:.0%} of the time is its floor"
         )
-    return measuring.summary([row.frames_per_second for row in reports[1:]])
+
+
+def training(subject: Subject, config: TrainingConfig, *, frames: int) -> dict[str, Any]:
+    """Frames per second of the epochs after the first, which compiles."""
+    modes = ["full"]
+    if len(subject.potential.states) == 2 and config.loss.target == "adiabatic":
+        modes.append("sampled")
+    found = {}
+    for mode in modes:
+        loss = config.loss.model_copy(update={"derivatives": mode})
+        changed = config.model_copy(update={"loss": loss})
+        plan = Plan(repeats=3, seconds=float("inf"))
+        speed = training_speed(changed, plan, base=subject.base, most_frames=frames)
+        found[mode] = asdict(speed.frames_per_second)
+        print(f"training, {mode} derivatives: {speed.frames_per_second.median:.0f} frames/s")
+    return found
 
 
 if __name__ == "__main__":

@@ -84,6 +84,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "namd.cli.validate:validate", "Compare our dynamics with exact and published results."
     ),
     "models": LazyCommand("namd.cli.models:models", "List, describe and draw the models at hand."),
+    "benchmark": LazyCommand(
+        "namd.cli.benchmark:benchmark", "Measure steps and training frames per second."
+    ),
     "config": LazyCommand("namd.cli.config:config", "Check, show and document configurations."),
     "doctor": LazyCommand("namd.cli.doctor:doctor", "Check this installation and its speed-ups."),
 }

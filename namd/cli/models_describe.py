@@ -1,12 +1,16 @@
 """``namd models describe``: what a model is, what it is made of and what it costs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from namd.cli import console
+
+if TYPE_CHECKING:
+    from namd.nn.summary import LayerSummary
 
 
 @click.command()
@@ -24,12 +28,14 @@ def describe(model: str, *, as_json: bool) -> None:
     NAME_OR_CONFIG is a model folder, a name of the zoo, or a training configuration (a file, or a
     name such as mace-64), whose data are read for the molecule. The errors are those found at the
     end of the training; `namd evaluate` finds them on other labels. FLOP: floating-point operations
-    of one W of one molecule.
+    of one W of one molecule; per batch: those on weights alone, done once for all its molecules. A
+    layer holds its indented parts; "(its own)" is what no part of it does, as sums over neighbours.
 
     JSON: name, molecule, charge, states, level_of_theory, architecture, head, parameters,
-    flops_per_molecule, layers (module, irreps, parameters, flops, diagrams of each), and, null if
-    there is none, sha256 and folder (of a model), file (of a configuration), training_frames,
-    epochs_done and errors (part of the split → as in namd evaluate --json).
+    flops_per_molecule, flops_per_batch, layers (module, irreps, parameters, flops, flops_per_batch,
+    diagrams and parts of each; parts are such layers), and, null if there is none, sha256 and
+    folder (of a model), file (of a configuration), training_frames, epochs_done and errors (part of
+    the split → as in namd evaluate --json).
     """
     from namd.io.model_header import read_model_header
     from namd.nn.parallel import use_threads
@@ -49,16 +55,8 @@ def describe(model: str, *, as_json: bool) -> None:
         "head": information.head.model_dump(mode="json"),
         "parameters": summary.parameters,
         "flops_per_molecule": summary.flops,
-        "layers": [
-            {
-                "module": part.layer.module,
-                "irreps": part.layer.irreps,
-                "parameters": part.parameters,
-                "flops": part.flops,
-                "diagrams": [str(diagram) for diagram in part.layer.diagrams],
-            }
-            for part in summary.layers
-        ],
+        "flops_per_batch": summary.batch_flops,
+        "layers": [_layer(part) for part in summary.layers],
         "sha256": read_model_header(source)["sha256"] if trained else None,
         "folder": str(source) if trained else None,
         "file": None if trained else str(source),
@@ -70,6 +68,37 @@ def describe(model: str, *, as_json: bool) -> None:
     _show(facts, source)
     if trained and facts["errors"] is None:
         console.note("metrics.json is missing; find the errors with `namd evaluate`")
+
+
+def _layer(summary: "LayerSummary") -> dict[str, Any]:
+    return {
+        "module": summary.layer.module,
+        "irreps": summary.layer.irreps,
+        "parameters": summary.parameters,
+        "flops": summary.flops,
+        "flops_per_batch": summary.batch_flops,
+        "diagrams": [str(diagram) for diagram in summary.layer.diagrams],
+        "parts": [_layer(part) for part in summary.parts],
+    }
+
+
+def _rows(layers: list[dict[str, Any]], depth: int = 0) -> Iterator[list[str]]:
+    """Rows of the table of layers; what no part of a layer does is a row of its own."""
+    for layer in layers:
+        name = layer["module"] if depth == 0 else layer["module"].rpartition(".")[2]
+        yield _row("  " * depth + name, layer)
+        yield from _rows(layer["parts"], depth + 1)
+        rest = {
+            key: layer[key] - sum(part[key] for part in layer["parts"])
+            for key in ("parameters", "flops", "flops_per_batch")
+        }
+        if layer["parts"] and any(rest.values()):
+            yield _row("  " * (depth + 1) + "(its own)", rest)
+
+
+def _row(name: str, layer: dict[str, Any]) -> list[str]:
+    counts = (f"{layer[key] / 1e6:.2f}" for key in ("flops", "flops_per_batch"))
+    return [name, layer.get("irreps", ""), str(layer["parameters"]), *counts]
 
 
 def _show(facts: dict[str, Any], source: Path) -> None:
@@ -97,11 +126,7 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         console.result(f"{name:<10}{fact}")
     console.result()
     console.table(
-        ["layer", "irreps", "parameters", "MFLOP"],
-        [
-            [n["module"], n["irreps"], str(n["parameters"]), f"{n['flops'] / 1e6:.2f}"]
-            for n in facts["layers"]
-        ],
+        ["layer", "irreps", "parameters", "MFLOP", "per batch"], list(_rows(facts["layers"]))
     )
     drawn = [(n["module"], text) for n in facts["layers"] for text in n["diagrams"]]
     if drawn:

@@ -136,7 +136,7 @@ def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
 
 
 def run_names() -> list[str]:
-    """Names of the run configurations in the library."""
+    """Names of all runs of the library, in alphabetic order."""
     files = (path for root in library_roots() for path in sorted(root.glob("trajectories/*.yaml")))
     return list(dict.fromkeys(p.stem for p in files if not p.name.startswith("classes-")))
 

@@ -1,7 +1,7 @@
 """What training, the potential and the command line ask of any network."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,11 +21,29 @@ class Layer:
         Channels and irreps of its result, ``32x0e+32x1o``; empty if that says nothing.
     diagrams
         Fusion diagrams of its products.
+    parts
+        Modules inside that are worth a line of their own; their parameters are the layer's, too.
     """
 
     module: str
     irreps: str = ""
     diagrams: tuple[FusionDiagram, ...] = ()
+    parts: tuple["Layer", ...] = ()
+
+
+def with_children(layer: Layer, module: nn.Module) -> Layer:
+    """The layer with the modules inside of ``module``, which it describes, as its parts.
+
+    Lists of equal modules are one part.
+    """
+    if isinstance(module, nn.ModuleList):
+        return layer
+    parts = tuple(
+        with_children(Layer(module=f"{layer.module}.{name}"), child)
+        for name, child in module.named_children()
+        if not isinstance(child, nn.ParameterList)
+    )
+    return replace(layer, parts=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

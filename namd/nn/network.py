@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from namd.config.architecture import FusionArchitecture
 from namd.config.head import DirectHead, Head, QuasiDiabaticHead
-from namd.nn.base import DiabaticNetwork, Layer, NodeFeatures, Prediction
+from namd.nn.base import DiabaticNetwork, Layer, NodeFeatures, Prediction, with_children
 from namd.nn.density import Density
 from namd.nn.fusion.comb import FusionComb
 from namd.nn.fusion.diagram import FusionDiagram
@@ -260,7 +260,7 @@ class _MessageLayer(nn.Module):
         harmonics, passed = map(natural_irreps, (architecture.l_max, architecture.message_l))
         message = Vertex(Leg("Y", harmonics), Leg("h", passed), harmonics)
         output = natural_irreps(0) if self.skip is None else passed
-        return Layer(
+        layer = Layer(
             module=module,
             irreps=with_channels(output, architecture.channels),
             diagrams=(
@@ -268,3 +268,4 @@ class _MessageLayer(nn.Module):
                 *self.fusion.diagrams(_MESSAGE_LEGS[: len(self.fusion.leg_l)]),
             ),
         )
+        return with_children(layer, self)

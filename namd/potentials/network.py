@@ -238,8 +238,29 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
     ConfigError
         If there is no such device.
     """
-    target = choose_device(device)
     header, _ = read_header(folder)
-    model = load_model(folder).to(target)
+    return network_potential(load_model(folder), device=device, digest=str(header["sha256"]))
+
+
+def network_potential(
+    model: DiabaticModel, *, device: str = "cpu", digest: str = ""
+) -> NetworkPotential:
+    """Put a model on a device and behind the protocol, in slices on a CPU, whole on a GPU.
+
+    Parameters
+    ----------
+    model
+        Its weights are not differentiated any more.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    digest
+        SHA-256 of its weights.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    """
+    target = choose_device(device)
     size = _CPU_SLICE if target == "cpu" else None
-    return NetworkPotential(model, digest=str(header["sha256"]), slice_size=size)
+    return NetworkPotential(model.to(target), digest=digest, slice_size=size)

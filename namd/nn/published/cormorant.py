@@ -21,10 +21,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import CormorantArchitecture
-from namd.nn.base import DiabaticNetwork
+from namd.nn.base import DiabaticNetwork, Layer, with_children
+from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.fusion.paths import natural_paths
 from namd.nn.published.atoms import SortedAtoms
 from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.diagrams import convolution_diagram, square_diagram
 from namd.nn.published.edges import EdgeBasis, Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
 from namd.nn.published.three_leg import SparseFusion
@@ -111,7 +113,8 @@ class CormorantLayer(nn.Module):
     def __init__(self, architecture: CormorantArchitecture, *, input_l: int) -> None:
         super().__init__()
         a = architecture
-        self.output_l = a.l_max
+        self.channels = a.channels
+        self.input_l, self.output_l = input_l, a.l_max
         self.edge = EdgeUpdate(
             feature_l=input_l,
             harmonic_l=a.l_max,
@@ -164,6 +167,17 @@ class CormorantLayer(nn.Module):
                 gathered[l].append(part / neighbours.sqrt())
         return self.mix([torch.cat(group, dim=-1) for group in gathered]), weights
 
+    def describe(self, module: str) -> Layer:
+        """Edge weights, square, products with harmonics, fusion block and mix."""
+        sizes = {"feature_l": self.input_l, "output_l": self.output_l}
+        irreps = with_channels(natural_irreps(self.output_l), self.channels)
+        diagrams = (
+            square_diagram(**sizes),
+            convolution_diagram(**sizes, harmonic_l=self.output_l),
+            *(() if self.fusion is None else self.fusion.diagrams),
+        )
+        return with_children(Layer(module=module, irreps=irreps, diagrams=diagrams), self)
+
 
 class CormorantNetwork(DiabaticNetwork):
     """Dimensionless quasi-diabatic matrix from Cormorant, or CoFD where it has a fusion block.
@@ -189,6 +203,7 @@ class CormorantNetwork(DiabaticNetwork):
     ) -> None:
         super().__init__()
         a = architecture
+        self.diabats = diabats
         atoms = len(atomic_numbers)
         self.atoms = SortedAtoms(atomic_numbers)
         self.edges = EdgeBasis(
@@ -212,11 +227,9 @@ class CormorantNetwork(DiabaticNetwork):
             offdiagonal_limit=a.offdiagonal_limit_ev,
         )
 
-    @torch.no_grad()
     def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:
         """Set n̄ to the mean number of neighbours in a sample of geometries (Bohr)."""
-        within = self.edges(self.atoms.sort(positions)).within
-        self.neighbours.copy_(within.sum(-1).mean().clamp_min(1.0))
+        self.neighbours.copy_(self.edges.mean_neighbours(positions))
 
     def forward(
         self, positions: Float[Tensor, "molecule atom 3"]
@@ -232,3 +245,12 @@ class CormorantNetwork(DiabaticNetwork):
             read.append(invariants(feature))
         matrix: Tensor = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
         return matrix
+
+    def describe(self) -> tuple[Layer, ...]:
+        """Edges, layers with their parts and diagrams, readout."""
+        layers = [layer for layer in self.layers if isinstance(layer, CormorantLayer)]
+        return (
+            Layer(module="edges", irreps=with_channels(natural_irreps(self.edges.l_max), 1)),
+            *(layer.describe(f"layers.{n}") for n, layer in enumerate(layers)),
+            Layer(module="readout", irreps=f"{self.diabats * (self.diabats + 1) // 2}x0e"),
+        )

@@ -75,6 +75,12 @@ class EdgeBasis(nn.Module):
         self.register_buffer("not_self", ~torch.eye(atoms, dtype=torch.bool), persistent=False)
         self.register_buffer("number", torch.arange(1, radial + 1), persistent=False)
 
+    @torch.no_grad()
+    def mean_neighbours(self, positions: Float[Tensor, "molecule atom 3"]) -> Float[Tensor, ""]:
+        """n̄, the mean number of neighbours in geometries (Bohr), one at least."""
+        mean: Tensor = self(positions).within.sum(-1).mean().clamp_min(1.0)
+        return mean
+
     def forward(self, positions: Float[Tensor, "molecule atom 3"]) -> Edges:
         """Edges of ``positions`` in Bohr."""
         places = positions * ANGSTROM_PER_BOHR

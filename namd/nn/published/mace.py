@@ -20,10 +20,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import MaceArchitecture
-from namd.nn.base import DiabaticNetwork
+from namd.nn.base import DiabaticNetwork, Layer, with_children
+from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.published.atoms import SortedAtoms
 from namd.nn.published.contraction import SymmetricContraction
 from namd.nn.published.convolution import Convolution
+from namd.nn.published.diagrams import contraction_diagrams, convolution_diagram
 from namd.nn.published.edges import EdgeBasis, Edges
 from namd.nn.published.maps import ElementLinear, IrrepLinear, parts
 from namd.nn.published.readout import MatrixReadout
@@ -48,6 +50,8 @@ class MaceLayer(nn.Module):
     ) -> None:
         super().__init__()
         a = architecture
+        self.architecture = a
+        self.input_l, self.output_l = input_l, output_l
         self.convolution = Convolution(
             input_l=input_l,
             harmonic_l=a.l_max,
@@ -94,6 +98,17 @@ class MaceLayer(nn.Module):
         summed: Tensor = updated + nn.functional.pad(residual, (0, 0, 0, missing))
         return summed
 
+    def describe(self, module: str) -> Layer:
+        """Convolution, fusion block, contraction and linear maps."""
+        a = self.architecture
+        diagrams = (
+            convolution_diagram(feature_l=self.input_l, harmonic_l=a.l_max, output_l=a.l_max),
+            *(() if self.fusion is None else self.fusion.diagrams),
+            *contraction_diagrams(input_l=a.l_max, output_l=self.output_l, degree=a.correlation),
+        )
+        irreps = with_channels(natural_irreps(self.output_l), a.channels)
+        return with_children(Layer(module=module, irreps=irreps, diagrams=diagrams), self)
+
 
 class MaceNetwork(DiabaticNetwork):
     """Dimensionless quasi-diabatic matrix from MACE, or MoFD where it has a fusion block.
@@ -119,6 +134,7 @@ class MaceNetwork(DiabaticNetwork):
     ) -> None:
         super().__init__()
         a = architecture
+        self.diabats = diabats
         atoms = len(atomic_numbers)
         self.atoms = SortedAtoms(atomic_numbers)
         counts = self.atoms.counts
@@ -151,11 +167,9 @@ class MaceNetwork(DiabaticNetwork):
             offdiagonal_limit=a.offdiagonal_limit_ev,
         )
 
-    @torch.no_grad()
     def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:
         """Set n̄ to the mean number of neighbours in a sample of geometries (Bohr)."""
-        within = self.edges(self.atoms.sort(positions)).within
-        self.neighbours.copy_(within.sum(-1).mean().clamp_min(1.0))
+        self.neighbours.copy_(self.edges.mean_neighbours(positions))
 
     def forward(
         self, positions: Float[Tensor, "molecule atom 3"]
@@ -170,3 +184,12 @@ class MaceNetwork(DiabaticNetwork):
             scalars.append(self.atoms.restore(feature[:, :, 0]))
         matrix: Tensor = self.readout(scalars)
         return matrix
+
+    def describe(self) -> tuple[Layer, ...]:
+        """Edges, layers with their parts and diagrams, readout."""
+        layers = [layer for layer in self.layers if isinstance(layer, MaceLayer)]
+        return (
+            Layer(module="edges", irreps=with_channels(natural_irreps(self.edges.l_max), 1)),
+            *(layer.describe(f"layers.{n}") for n, layer in enumerate(layers)),
+            Layer(module="readout", irreps=f"{self.diabats * (self.diabats + 1) // 2}x0e"),
+        )

@@ -27,8 +27,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from namd.nn.fusion.irreps import Irrep
 from namd.nn.linear import block, components
 from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.diagrams import three_leg_diagrams
 from namd.nn.published.edges import Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
 
@@ -53,6 +55,11 @@ class InternalEdge:
     parity: int
     incoming: tuple[tuple[int, int], ...]
     outgoing: tuple[tuple[int, int], ...]
+
+    @property
+    def irrep(self) -> Irrep:
+        """K."""
+        return Irrep(self.l, self.parity)
 
 
 def internal_edges(
@@ -127,6 +134,11 @@ class SparseFusion(nn.Module):
         Channels throughout.
     radial
         Number of radial functions of the edges.
+
+    Attributes
+    ----------
+    diagrams
+        One for each internal irrep.
     """
 
     table: Tensor
@@ -144,6 +156,12 @@ class SparseFusion(nn.Module):
         super().__init__()
         edges = internal_edges(
             feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l, internal_l=internal_l
+        )
+        self.diagrams = three_leg_diagrams(
+            [(edge.irrep,) for edge in edges],
+            feature_l=feature_l,
+            harmonic_l=harmonic_l,
+            output_l=output_l,
         )
         table = sparse_table(edges, feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l)
         self.register_buffer("table", table, persistent=False)
@@ -178,7 +196,13 @@ class SparseFusion(nn.Module):
 
 
 class DenseFusion(nn.Module):
-    """Dense three-leg block, evaluated on edges; parameters as in :class:`SparseFusion`."""
+    """Dense three-leg block, evaluated on edges; parameters as in :class:`SparseFusion`.
+
+    Attributes
+    ----------
+    diagrams
+        One for each tuple of internal irreps.
+    """
 
     def __init__(
         self,
@@ -195,6 +219,15 @@ class DenseFusion(nn.Module):
             feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l, internal_l=internal_l
         )
         self.output_l = output_l
+        self.diagrams = three_leg_diagrams(
+            [
+                tuple(edge.irrep for edge in self.edges if edge.l <= l)
+                for l in range(internal_l + 1)
+            ],
+            feature_l=feature_l,
+            harmonic_l=harmonic_l,
+            output_l=output_l,
+        )
         # An irrep k is in the tuples (0 … k), (0 … k + 1), …, each with a copy of its own.
         widths = [(internal_l + 1 - edge.l) * channels for edge in self.edges]
         self.roots = IrrepLinear(inputs=[channels] * (feature_l + 1), outputs=channels)

@@ -1,0 +1,1 @@
+"""How fast networks, whole steps and trainings are on the machine at hand."""
