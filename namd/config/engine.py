@@ -76,7 +76,9 @@ class ForceQuantity(Section):
     """Where a function's forces or gradients are."""
 
     key: str = Field(description="In the dictionary that the function returns.")
-    unit: Literal["hartree/bohr", "hartree/angstrom", "ev/angstrom"] = Field(description="Its unit.")
+    unit: Literal["hartree/bohr", "hartree/angstrom", "ev/angstrom"] = Field(
+        description="Its unit."
+    )
     kind: Literal["force", "gradient"] = Field(description="−∇E or ∇E.")
 
 
@@ -152,8 +154,9 @@ class CallableConfig(Section):
         default=None, description="W [diabat, diabat] of a method that has one."
     )
     guess: GuessQuantity | None = Field(
-        default=None, description="Warm starts from a neighbouring geometry, for a function that "
-        "takes and returns a guess."
+        default=None,
+        description="Warm starts from a neighbouring geometry, for a function that "
+        "takes and returns a guess.",
     )
 
 

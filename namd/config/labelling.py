@@ -15,9 +15,11 @@ class VerificationConfig(Section):
     directions: Annotated[int, Field(gt=0)] = Field(
         default=2, description="Random directions per frame; each costs four labels."
     )
-    step_bohr: float = Field(default=0.01, gt=0, description="Of the differences, Bohr.")
-    tolerance_hartree_per_bohr: float = Field(
-        default=1e-4, gt=0, description="Deviation along a direction that is let pass."
+    step_angstrom: float = Field(
+        default=0.02, gt=0, description="Of the differences: length over all atoms together, Å."
+    )
+    tolerance_ev_per_angstrom: float = Field(
+        default=0.005, gt=0, description="Deviation along a direction that is let pass, eV/Å."
     )
 
 
@@ -32,7 +34,8 @@ class LabellingConfig(Section):
         "on it, never on the number of workers.",
     )
     charge: int | None = Field(
-        default=None, description="Total charge.  [null: that of the frames' file, 0 if it has none]"
+        default=None,
+        description="Total charge.  [null: that of the frames' file, 0 if it has none]",
     )
     level_of_theory: str | None = Field(
         default=None, description="In place of the engine's own words."
@@ -61,7 +64,7 @@ WITHOUT_INFLUENCE = (
     "licence",
     "verification.seed",
     "verification.directions",
-    "verification.step_bohr",
-    "verification.tolerance_hartree_per_bohr",
+    "verification.step_angstrom",
+    "verification.tolerance_ev_per_angstrom",
 )
 """Keys that may change between a labelling and its resumption."""

@@ -151,16 +151,13 @@ def _from_geometry_file(path: Path) -> Frames:
                 where=str(path),
                 hint="label the frames of one molecule at a time",
             )
-    texts = {
-        name: np.array([str(image.info.get(name, UNGROUPED)) for image in images])
-        for name in ("group", "source")
-    }
     positions = np.stack([image.positions for image in images]) / ANGSTROM_PER_BOHR
     charge = images[0].info.get("charge", 0)
     return Frames(
         molecule=Molecule.from_numbers(numbers.astype(np.int64), charge=int(charge)),
         positions=positions,
-        **texts,
+        group=np.array([str(image.info.get("group", UNGROUPED)) for image in images]),
+        source=np.array([str(image.info.get("source", UNGROUPED)) for image in images]),
     )
 
 

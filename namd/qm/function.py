@@ -83,7 +83,9 @@ class FunctionEngine:
             versions=_version(module),
         )
 
-    def label(self, positions: Float[np.ndarray, "atom 3"], *, guess: Guess | None = None) -> Answer:
+    def label(
+        self, positions: Float[np.ndarray, "atom 3"], *, guess: Guess | None = None
+    ) -> Answer:
         """Call the function (positions in Bohr).
 
         Raises
@@ -135,11 +137,11 @@ class FunctionEngine:
     def _coupling(
         self, returned: Mapping[str, Any], quantity: CouplingQuantity, energies: np.ndarray
     ) -> np.ndarray:
-        values = self._pairs(_numbers(returned, quantity.key, quantity.unit), axes=2)
+        values: np.ndarray = self._pairs(_numbers(returned, quantity.key, quantity.unit), axes=2)
         if quantity.kind == "nonadiabatic":
             pairs = StateSpace.singlets(self.config.states).pairs
             gaps = np.array([energies[j] - energies[i] for i, j in pairs])
-            return values * gaps[:, None, None]
+            values = values * gaps[:, None, None]
         return -values if quantity.kind == "smooth" else values
 
     def _pairs(self, values: np.ndarray, *, axes: int) -> np.ndarray:
@@ -149,7 +151,8 @@ class FunctionEngine:
             return values[None]
         if values.ndim == axes + 2 and values.shape[:2] == (states, states):
             first, second = np.triu_indices(states, k=1)
-            return values[first, second]
+            upper: np.ndarray = values[first, second]
+            return upper
         return values
 
 

@@ -1,8 +1,8 @@
 """What every reference engine is: one geometry in, the electronic structure of all states out.
 
-Couplings are interstate couplings h_ij = ⟨i|∇H|j⟩ = d_ij (E_j − E_i) inside, which stay finite at an
-intersection; each state has one arbitrary sign, which couplings and transition dipoles of a label
-share. Engines are named in :mod:`namd.qm.registry`.
+Couplings are interstate couplings h_ij = ⟨i|∇H|j⟩ = d_ij (E_j − E_i) inside, which stay finite at
+an intersection; each state has one arbitrary sign, which couplings and transition dipoles of a
+label share. Engines are named in :mod:`namd.qm.registry`.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from namd.errors import EngineError
 from namd.states import StateSpace
 
 Guess: TypeAlias = Any
-"""What an engine wants to be given at a neighbouring geometry, e.g. its orbitals: numbers, texts and
-arrays in dicts and lists (:mod:`namd.qm.guess_file`)."""
+"""What an engine wants to be given at a neighbouring geometry, e.g. its orbitals: numbers, texts
+and arrays in dicts and lists (:mod:`namd.qm.guess_file`)."""
 
 OPTIONAL = ("interstate_coupling", "transition_dipoles", "diabatic_hamiltonian")
 """Properties that not every engine has."""
@@ -108,7 +108,9 @@ class Engine(Protocol):
         """Level of theory, states, and what every label has."""
         ...
 
-    def label(self, positions: Float[np.ndarray, "atom 3"], *, guess: Guess | None = None) -> Answer:
+    def label(
+        self, positions: Float[np.ndarray, "atom 3"], *, guess: Guess | None = None
+    ) -> Answer:
         """Compute one geometry (Bohr), from the guess of a neighbour where one is given.
 
         Raises

@@ -67,9 +67,7 @@ def read_solution(output: str, transition_dipole: str, *, atoms: int) -> Solutio
         energies = np.array([float(row[3]) for row in states])
     except (ValueError, IndexError) as error:
         raise EngineError(f"DFTB+ printed a state that cannot be read: {error}") from error
-    forces = -np.stack(
-        [_vectors(lines, f"{order} state (SSR)", atoms) for order in ("1st", "2nd")]
-    )
+    forces = -np.stack([_vectors(lines, f"{order} state (SSR)", atoms) for order in ("1st", "2nd")])
     derivative_coupling = _vectors(lines, "H vector - DCV", atoms)
     label = Label(
         energies=energies,
