@@ -152,7 +152,8 @@ def _config(request: Request) -> LabellingConfig:
                 f"expected one of: {', '.join(ENGINES)}", where=f"--engine {request.engine}"
             )
         section = data.get("engine") or {}
-        named = section.get("name", request.engine) if isinstance(section, dict) else None
+        default = "callable" if "callable" in section else request.engine
+        named = section.get("name", default) if isinstance(section, dict) else None
         if named != request.engine:
             raise ConfigError(
                 f"the configuration is for the engine {named}",

@@ -51,7 +51,9 @@ class DftbplusConfig(Section):
     restart_below_gap_ev: float = Field(
         default=1.2, ge=0, description="Gap below which there is a third SCF, eV."
     )
-    timeout_s: Positive = Field(default=300.0, description="Of each call of the program, s.")
+    timeout_s: Positive = Field(
+        default=900.0, description="Of each call of the program, s; a call of a second is usual."
+    )
 
     @field_validator("spin_constants")
     @classmethod

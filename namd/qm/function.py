@@ -18,7 +18,7 @@ from namd.config.engine import CallableConfig, CouplingQuantity
 from namd.errors import EngineError
 from namd.io.python_function import import_function
 from namd.molecule import Molecule
-from namd.qm.protocol import Answer, EngineInfo, Guess, Label
+from namd.qm.protocol import Answer, EngineInfo, Guess, Label, check_arrays
 from namd.states import StateSpace
 from namd.units import (
     ANGSTROM_PER_BOHR,
@@ -117,21 +117,26 @@ class FunctionEngine:
         config = self.config
         energies = _numbers(returned, config.energies.key, config.energies.unit)
         forces = _numbers(returned, config.forces.key, config.forces.unit)
-        couplings = dipoles = diabatic = None
+        arrays = {
+            "energies": energies,
+            "forces": -forces if config.forces.kind == "gradient" else forces,
+        }
         if config.couplings is not None:
-            couplings = self._coupling(returned, config.couplings, energies)
+            arrays["interstate_coupling"] = self._coupling(returned, config.couplings, energies)
         if config.transition_dipoles is not None:
-            quantity = config.transition_dipoles
-            dipoles = self._pairs(_numbers(returned, quantity.key, quantity.unit), axes=1)
+            dipoles = config.transition_dipoles
+            values = _numbers(returned, dipoles.key, dipoles.unit)
+            arrays["transition_dipoles"] = self._pairs(values, axes=1)
         if config.diabatic_hamiltonian is not None:
-            quantity_w = config.diabatic_hamiltonian
-            diabatic = _numbers(returned, quantity_w.key, quantity_w.unit)
+            matrix = config.diabatic_hamiltonian
+            arrays["diabatic_hamiltonian"] = _numbers(returned, matrix.key, matrix.unit)
+        check_arrays(arrays, self.describe(), atoms=len(self.molecule))
         return Label(
-            energies=energies,
-            forces=-forces if config.forces.kind == "gradient" else forces,
-            interstate_coupling=couplings,
-            transition_dipoles=dipoles,
-            diabatic_hamiltonian=diabatic,
+            energies=arrays["energies"],
+            forces=arrays["forces"],
+            interstate_coupling=arrays.get("interstate_coupling"),
+            transition_dipoles=arrays.get("transition_dipoles"),
+            diabatic_hamiltonian=arrays.get("diabatic_hamiltonian"),
         )
 
     def _coupling(
@@ -139,9 +144,10 @@ class FunctionEngine:
     ) -> np.ndarray:
         values: np.ndarray = self._pairs(_numbers(returned, quantity.key, quantity.unit), axes=2)
         if quantity.kind == "nonadiabatic":
-            pairs = StateSpace.singlets(self.config.states).pairs
-            gaps = np.array([energies[j] - energies[i] for i, j in pairs])
-            values = values * gaps[:, None, None]
+            first, second = np.triu_indices(len(energies), k=1)
+            gaps = energies[second] - energies[first]
+            if len(values) == len(gaps):  # otherwise its shape is complained about later
+                values = values * gaps[:, None, None]
         return -values if quantity.kind == "smooth" else values
 
     def _pairs(self, values: np.ndarray, *, axes: int) -> np.ndarray:

@@ -153,7 +153,8 @@ class LabelFolder:
             if failure.exists():
                 record = json.loads(failure.read_text(encoding="utf-8"))
                 return LabelledFrame(arrays={}, notes={}, **record)
-            with np.load(self._label(frame), allow_pickle=False) as archive:
+            data = io.BytesIO(self._label(frame).read_bytes())
+            with np.load(data, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             record = json.loads(str(arrays.pop(_RECORD)))
             return LabelledFrame(arrays=arrays, **record)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from namd.errors import ConfigError, NamdError
 from namd.qm.worker import Assignment, Bug, Chain, Done, Idle, Ready, work
@@ -27,6 +27,7 @@ _DEATHS = 2
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+@runtime_checkable
 class StopWish(Protocol):
     """Whether somebody wants the labelling to stop."""
 

@@ -121,8 +121,17 @@ class Engine(Protocol):
         ...
 
 
-def check_label(label: Label, info: EngineInfo, *, atoms: int) -> None:
-    """Refuse a label that is not what its engine says it gives.
+def check_arrays(arrays: Mapping[str, np.ndarray], info: EngineInfo, *, atoms: int) -> None:
+    """Refuse what cannot be the label that an engine says it gives.
+
+    Parameters
+    ----------
+    arrays
+        As :meth:`Label.arrays` has them.
+    info
+        Of the engine.
+    atoms
+        Of the molecule.
 
     Raises
     ------
@@ -136,7 +145,6 @@ def check_label(label: Label, info: EngineInfo, *, atoms: int) -> None:
         "interstate_coupling": (pairs, atoms, 3),
         "transition_dipoles": (pairs, 3),
     }
-    arrays = label.arrays()
     for name in ("energies", "forces", *info.provides):
         if name not in arrays:
             raise EngineError(f"the label has no '{name}', which the engine should give")
@@ -148,6 +156,6 @@ def check_label(label: Label, info: EngineInfo, *, atoms: int) -> None:
             )
         if not np.isfinite(arrays[name]).all():
             raise EngineError(f"'{name}' holds values that are not finite")
-    if (np.diff(label.energies) < 0).any():
-        shown = ", ".join(f"{energy:.8f}" for energy in label.energies)
+    if (np.diff(arrays["energies"]) < 0).any():
+        shown = ", ".join(f"{energy:.8f}" for energy in arrays["energies"])
         raise EngineError(f"the energies do not ascend: {shown} hartree")

@@ -24,7 +24,7 @@ from namd.config.engine import EngineConfig
 from namd.errors import EngineError, NamdError, ResumableStop
 from namd.molecule import Molecule
 from namd.qm.label_folder import LabelFolder
-from namd.qm.protocol import Answer, Engine, Guess, check_label
+from namd.qm.protocol import Answer, Engine, Guess, check_arrays
 from namd.qm.registry import make_engine
 
 
@@ -172,12 +172,12 @@ def label_or_retry(
     info = engine.describe()
     try:
         answer = engine.label(positions, guess=guess)
-        check_label(answer.label, info, atoms=len(positions))
+        check_arrays(answer.label.arrays(), info, atoms=len(positions))
     except EngineError:
         if guess is None:
             raise
         answer = engine.label(positions, guess=None)
-        check_label(answer.label, info, atoms=len(positions))
+        check_arrays(answer.label.arrays(), info, atoms=len(positions))
     return answer
 
 

@@ -3,7 +3,9 @@
 At small gaps the SCF has several solutions within a tenth of an electronvolt. The label is the one
 of the lowest state-averaged energy among: a run with the first level shift; below one gap another
 with the second shift; below a smaller gap a restart from the orbitals of the first with the third.
-It does not depend on neighbouring geometries: there is no guess.
+A start that does not converge is left out; one that fails otherwise (out of time, killed) makes the
+geometry a failure, since the label would depend on chance. It does not depend on neighbouring
+geometries: there is no guess.
 """
 
 import shutil
@@ -24,7 +26,14 @@ from namd.qm.dftbplus.hsd import (
     parameter_file,
     spin_constants,
 )
-from namd.qm.dftbplus.output import Solution, error_message, read_solution, release_of
+from namd.qm.dftbplus.output import (
+    NotConvergedError,
+    Solution,
+    check_convergence,
+    error_message,
+    read_solution,
+    release_of,
+)
 from namd.qm.process import find_program, run_program, scratch_folder
 from namd.qm.protocol import Answer, EngineInfo, Guess
 from namd.states import StateSpace
@@ -88,7 +97,7 @@ class DftbplusEngine:
         Raises
         ------
         EngineError
-            If no start of the SCF leads to a solution.
+            If no start of the SCF leads to a solution, or the program fails or takes too long.
         """
         with scratch_folder(self.scratch) as folder:
             found, failures = self._solutions(positions, folder)
@@ -114,7 +123,7 @@ class DftbplusEngine:
         def attempt(name: str, level_shift: float, *, restart: bool = False) -> None:
             try:
                 found[name] = self._run(folder, level_shift=level_shift, restart=restart)
-            except EngineError as error:
+            except NotConvergedError as error:
                 failures[name] = error.message
 
         first = f"shift {config.level_shift:g}"
@@ -144,6 +153,7 @@ class DftbplusEngine:
         dipole = folder / "tdp.dat"
         dipole.unlink(missing_ok=True)
         ended = run_program([str(self.program)], folder=folder, timeout=self.config.timeout_s)
+        check_convergence(ended.output)
         if ended.code != 0:
             said = error_message(ended.output)
             raise EngineError(f"DFTB+ failed: {said or ended.ending}")

@@ -18,6 +18,10 @@ _NUMBER = r"(-?\d+\.\d+(?:[EeDd][-+]?\d+)?)"
 _NOT_CONVERGED = re.compile(r"SCC is NOT converged|is exceeded in (?:NR|CG) solver")
 
 
+class NotConvergedError(EngineError):
+    """An iteration came to no end: the same at every trial, so that other starts may stand in."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Solution:
     """One self-consistent solution.
@@ -54,10 +58,8 @@ def read_solution(output: str, transition_dipole: str, *, atoms: int) -> Solutio
     Raises
     ------
     EngineError
-        If an iteration has not converged or something is missing.
+        If something is missing.
     """
-    if found := _NOT_CONVERGED.search(output):
-        raise EngineError(f"DFTB+ did not converge: {found.group(0)}")
     lines = output.splitlines()
     ensemble = [_after(lines, rf"^\s*{state}\s+{_NUMBER}\s+\d") for state in ("PPS", "OSS")]
     matrix = _rows(lines, "Hamiltonian matrix", skip=1, count=2)
@@ -77,6 +79,18 @@ def read_solution(output: str, transition_dipole: str, *, atoms: int) -> Solutio
         diabatic_hamiltonian=hamiltonian,
     )
     return Solution(label=label, averaged_energy=sum(ensemble) / 2)
+
+
+def check_convergence(output: str) -> None:
+    """Refuse a run one of whose iterations did not converge.
+
+    Raises
+    ------
+    NotConvergedError
+        Telling which.
+    """
+    if found := _NOT_CONVERGED.search(output):
+        raise NotConvergedError(f"DFTB+ did not converge: {found.group(0)}")
 
 
 def error_message(output: str) -> str | None:
