@@ -195,6 +195,20 @@ def _opened(job: _Job) -> Iterator[None]:
         folder.remove()
 
 
+class _AnnouncedStop:
+    """A wish to stop that says, when it is first heard, what will come of it."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.stop = stop
+        self.told = False
+
+    def __bool__(self) -> bool:
+        if self.stop and not self.told:
+            self.told = True
+            console.note("finishing the labels under way; Ctrl-C again stops at once")
+        return bool(self.stop)
+
+
 def _label(
     job: _Job, frames: Frames, folder: LabelFolder, *, stop: StopRequest
 ) -> list[LabelledFrame]:
@@ -206,7 +220,7 @@ def _label(
             base=job.request.base,
             folder=folder,
             workers=job.request.workers,
-            stop=stop,
+            stop=_AnnouncedStop(stop),
             report=report,
         )
     if not complete:

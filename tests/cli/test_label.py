@@ -111,6 +111,7 @@ def test_a_stop_finishes_labels_under_way_and_tells_how_to_go_on(
     process.send_signal(number)
     _, talk = process.communicate(timeout=120)
     assert process.returncode == code
+    assert "finishing the labels under way" in talk
     assert "--resume" in talk
     labels = len(list(folder.glob("labels/[0-9]*.npz")))
     assert len(calls(job)) == labels
