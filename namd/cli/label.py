@@ -15,7 +15,9 @@ FILE = click.Path(path_type=Path)
 )
 @click.argument("frames", type=FILE)
 @click.option(
-    "--engine", metavar="NAME", help="dftbplus, callable, …  [default: engine.name of --config]"
+    "--engine",
+    metavar="NAME",
+    help="dftbplus, pyscf or callable.  [default: engine.name of --config]",
 )
 @click.option("--config", type=FILE, help="YAML file: `namd config schema label` has its keys.")
 @click.option("--output", type=FILE, required=True, help="Dataset to write (.h5).")
@@ -66,6 +68,10 @@ def label(
     \b
     dftb.yaml, SSR(2,2)-LC-DFTB2 with DFTB+ 24.1 or later:
       engine: {name: dftbplus, parameters: ob2-1-1/base}
+
+    \b
+    SA-CASSCF with PySCF (extra [qm]):
+      engine: {name: pyscf, basis: 6-31g, active_electrons: 2, active_orbitals: 2, states: 2}
 
     \b
     casscf.yaml, any Python function(symbols, positions, basis=…, guess=…):

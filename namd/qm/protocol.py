@@ -23,6 +23,13 @@ OPTIONAL = ("interstate_coupling", "transition_dipoles", "diabatic_hamiltonian")
 """Properties that not every engine has."""
 
 
+class LostGuessError(EngineError):
+    """The states that the guess described are not found again.
+
+    A cold start would perhaps label others, so that there is none.
+    """
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Label:
     """Electronic structure of one geometry, atomic units.

@@ -14,6 +14,7 @@ from namd.qm.protocol import Engine
 
 ENGINES: dict[str, str] = {
     "dftbplus": "namd.qm.dftbplus.engine:make_dftbplus",
+    "pyscf": "namd.qm.pyscf_casscf:make_pyscf",
     "callable": "namd.qm.function:make_function",
 }
 

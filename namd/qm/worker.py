@@ -24,7 +24,7 @@ from namd.config.engine import EngineConfig
 from namd.errors import EngineError, NamdError, ResumableStop
 from namd.molecule import Molecule
 from namd.qm.label_folder import LabelFolder
-from namd.qm.protocol import Answer, Engine, Guess, check_arrays
+from namd.qm.protocol import Answer, Engine, Guess, LostGuessError, check_arrays
 from namd.qm.registry import make_engine
 
 
@@ -162,7 +162,7 @@ def _one(
 def label_or_retry(
     engine: Engine, positions: Float[np.ndarray, "atom 3"], *, guess: Guess | None
 ) -> Answer:
-    """Label one geometry; where a warm start fails, once more from a cold one.
+    """Label one geometry; where a warm start does not converge, once more from a cold one.
 
     Raises
     ------
@@ -173,8 +173,8 @@ def label_or_retry(
     try:
         answer = engine.label(positions, guess=guess)
         check_arrays(answer.label.arrays(), info, atoms=len(positions))
-    except EngineError:
-        if guess is None:
+    except EngineError as error:
+        if guess is None or isinstance(error, LostGuessError):
             raise
         answer = engine.label(positions, guess=None)
         check_arrays(answer.label.arrays(), info, atoms=len(positions))

@@ -175,7 +175,7 @@ def test_the_configuration_is_documented_and_checked(
 ) -> None:
     assert run(["config", "schema", "label"]) == 0
     schema = json.loads(capsys.readouterr().out)
-    assert {"DftbplusConfig", "CallableConfig"} <= set(schema["$defs"])
+    assert {"DftbplusConfig", "PyscfConfig", "CallableConfig"} <= set(schema["$defs"])
     assert run(["config", "check", str(job / "job.yaml")]) == 0
     assert "a valid label configuration" in capsys.readouterr().err
     assert run(["label", "--help"]) == 0
