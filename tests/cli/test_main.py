@@ -55,7 +55,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["analyze", "--help"], ["analyze", "populations", "--help"], ["config", "--help"]],
+    [
+        ["--help"],
+        ["analyze", "--help"],
+        ["analyze", "populations", "--help"],
+        ["config", "--help"],
+        ["label", "--help"],
+    ],
 )
 def test_help_imports_neither_torch_nor_numpy(arguments: list[str]) -> None:
     script = (

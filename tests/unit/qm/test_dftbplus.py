@@ -220,6 +220,14 @@ def test_of_several_solutions_the_lowest_state_averaged_one_is_taken(tmp_path: P
     assert stand_in.starts() == ["0.3", "1.0", "1.5r orbitals of 0.3"]
 
 
+def test_of_one_solution_found_twice_the_first_start_counts(tmp_path: Path) -> None:
+    """What differs is the noise of the SCF, 5e-7 hartree in states and 5e-9 in their mean."""
+    stand_in = StandIn(tmp_path, **{"0_3": [-34.50, -34.45], "1_0": [-34.50000051, -34.44999950]})
+    label = stand_in.engine().label(positions()).label
+    assert label.energies.tolist() == [-34.50, -34.45]
+    assert label.notes["start"] == "shift 0.3"
+
+
 def test_between_the_gaps_there_is_no_restart(tmp_path: Path) -> None:
     stand_in = StandIn(tmp_path, **{"0_3": [-34.50, -34.45]})
     stand_in.engine().label(positions())

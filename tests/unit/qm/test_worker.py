@@ -33,7 +33,9 @@ class Moody:
         error = self.cold if guess is None else self.warm
         if error is not None:
             raise error
-        return Answer(label=Label(energies=np.array(self.energies), forces=np.zeros((2, 1, 3))))
+        return Answer(
+            label=Label(energies=np.array(self.energies), forces=np.zeros((2, len(positions), 3)))
+        )
 
 
 def test_a_warm_start_that_fails_is_followed_by_a_cold_one() -> None:
