@@ -6,6 +6,7 @@
     ├── ConfigError               2  a wrong key or value, a wrong command line
     ├── DataError                 3  a dataset, ensemble or geometry that cannot be used
     ├── ModelError                3  a model folder that cannot be used or does not fit
+    ├── EngineError               3  a geometry that electronic structure could not be computed of
     ├── PhysicsError              4  a guard: a number that cannot be right
     ├── ResumableStop            75  stopped by the outside; ``--resume`` goes on
     └── Interrupted             130  Ctrl-C; ``--resume`` goes on
@@ -58,6 +59,17 @@ class ModelError(NamdError):
 
     exit_code = 3
     title = "Model error"
+
+
+class EngineError(NamdError):
+    """One geometry that an electronic-structure program could not label.
+
+    Labelling records it beside the frame and goes on; an engine that cannot be used at all is a
+    :class:`ConfigError`.
+    """
+
+    exit_code = 3
+    title = "Engine error"
 
 
 class PhysicsError(NamdError):

@@ -21,6 +21,7 @@ ELECTRON_MASS_PER_AMU: float = _au["atomic mass constant"][0] / _c.m_e
 HARTREE_PER_KELVIN: float = _c.k / HARTREE_J
 HARTREE_PER_INVERSE_CM: float = _c.h * _c.c * 100.0 / HARTREE_J
 EV_PER_ANGSTROM_PER_ATOMIC_FORCE: float = EV_PER_HARTREE / ANGSTROM_PER_BOHR
+DEBYE_PER_ATOMIC_DIPOLE: float = _c.e * BOHR_M * _c.c * 1e21
 SPEED_OF_LIGHT: float = 1.0 / _c.fine_structure
 """Atomic units."""
 NANOMETRE_EV: float = _c.h * _c.c / _c.e * 1e9

@@ -5,7 +5,7 @@ Nothing here imports torch but ``methods``, which reads the registry of the meth
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,7 @@ from namd.cli import console
 if TYPE_CHECKING:
     from namd.config.section import Section
 
-KINDS = click.Choice(["run", "train"])
+KINDS = click.Choice(["run", "train", "label"])
 
 
 @click.group()
@@ -31,6 +31,7 @@ def schema(kind: str) -> None:
     Examples:
       namd config schema
       namd config schema train > train.schema.json
+      namd config schema label
     """
     console.result(json.dumps(_model(kind).model_json_schema(), indent=2, ensure_ascii=False))
 
@@ -57,7 +58,7 @@ def check(file: str, kind: str | None, show: bool, overrides: tuple[str, ...]) -
     from namd.io.library import find_run_config
 
     path = Path(file) if Path(file).is_file() else find_run_config(file)
-    chosen = kind or ("train" if "data" in read_yaml(path) else "run")
+    chosen = kind or _kind(read_yaml(path))
     loaded = load_config(path, _model(chosen), overrides)
     if show:
         text = yaml.safe_dump(resolved_config(loaded), sort_keys=False, allow_unicode=True)
@@ -84,7 +85,18 @@ def methods(*, as_json: bool) -> None:
     show_methods(as_json=as_json)
 
 
+def _kind(data: dict[str, Any]) -> str:
+    """What a configuration describes, told by its keys."""
+    if "data" in data:
+        return "train"
+    return "label" if "engine" in data else "run"
+
+
 def _model(kind: str) -> "type[Section]":
+    if kind == "label":
+        from namd.config.labelling import LabellingConfig
+
+        return LabellingConfig
     if kind == "train":
         from namd.config.training import TrainingConfig
 

@@ -76,6 +76,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "train": LazyCommand("namd.cli.train:train", "Train a model on a labelled dataset."),
     "evaluate": LazyCommand("namd.cli.evaluate:evaluate", "Measure a model's errors on a dataset."),
     "sample": LazyCommand("namd.cli.sample:sample", "Sample geometries of the ground state."),
+    "label": LazyCommand("namd.cli.label:label", "Label geometries with a reference method."),
     "run": LazyCommand("namd.cli.run:run", "Run surface-hopping trajectories."),
     "analyze": LazyCommand(
         "namd.cli.analyze:analyze", "Populations, quantum yields, hops, spectra."

@@ -54,6 +54,8 @@ def _locate(detail: ErrorDetails, data: Any) -> tuple[list[str], Any]:
     location = detail["loc"]
     for position, part in enumerate(location):
         last = position == len(location) - 1
+        if not last and isinstance(data, dict) and not isinstance(data.get(part, {}), dict | list):
+            continue  # nothing lies below a plain value: a tag that is called like a key
         in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
         if in_list or (isinstance(data, dict) and part in data):
             path.append(str(part))

@@ -9,11 +9,7 @@ and called once. What it may return:
   :class:`~namd.potentials.calculator.CalculatorPotential`, whose adapter has one method.
 """
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +18,7 @@ from ase.calculators.calculator import BaseCalculator
 
 from namd.errors import ConfigError, NamdError
 from namd.io.geometry_file import read_atoms
+from namd.io.python_function import import_function
 from namd.potentials.calculator import ase_potential
 from namd.potentials.protocol import Potential
 
@@ -52,7 +49,7 @@ def potential_from_callable(
         If the geometry cannot be read.
     """
     where = f"{_KEY} = {name}"
-    function = _imported(name, base=base, where=where)
+    function = import_function(name, base=base, where=where)
     try:
         made = function(**arguments)
     except NamdError:
@@ -89,42 +86,3 @@ def potential_from_callable(
             hint="for several states return a namd.potentials.calculator.CalculatorPotential",
         )
     return made
-
-
-def _imported(name: str, *, base: Path, where: str) -> Callable[..., Any]:
-    """Import what ``module:function`` names."""
-    module_name, _, attribute = name.partition(":")
-    try:
-        with _importable(base):
-            importlib.invalidate_caches()
-            module = importlib.import_module(module_name)
-    except Exception as error:  # a module can fail in any way while it is imported
-        missing = isinstance(error, ModuleNotFoundError) and module_name.startswith(
-            error.name or " "
-        )
-        what = "there is no such module" if missing else f"{type(error).__name__}: {error}"
-        raise ConfigError(
-            f"{module_name} cannot be imported: {what}",
-            where=where,
-            hint=f"put {module_name.split('.')[0]}.py beside the configuration, or install it",
-        ) from error
-    function: Callable[..., Any] | None = getattr(module, attribute, None)
-    if function is not None and callable(function):
-        return function
-    near = get_close_matches(attribute, [key for key in vars(module) if key[0] != "_"], n=1)
-    raise ConfigError(
-        f"{module_name} has no function {attribute}",
-        where=where,
-        hint=f'Did you mean "{near[0]}"?' if near else f"it is looked for in {module.__file__}",
-    )
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Look for modules in ``folder`` first."""
-    entry = str(folder.resolve())
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        sys.path.remove(entry)

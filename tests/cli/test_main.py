@@ -61,6 +61,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["analyze", "populations", "--help"],
         ["benchmark", "throughput", "--help"],
         ["config", "--help"],
+        ["label", "--help"],
     ],
 )
 def test_help_imports_neither_torch_nor_numpy(arguments: list[str]) -> None:

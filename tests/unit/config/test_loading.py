@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from namd.config.labelling import LabellingConfig
 from namd.config.loading import (
     apply_overrides,
     differing_keys,
     load_config,
     read_yaml,
     resolved_config,
+    validate,
 )
 from namd.config.section import Section
 from namd.errors import ConfigError
@@ -131,3 +133,10 @@ def test_differing_keys_are_dotted_and_complete() -> None:
     second = {"a": {"b": 2, "c": [1, 3]}, "e": 1}
     assert differing_keys(first, second) == ["a.b", "a.c", "e"]
     assert differing_keys(first, first) == []
+
+
+def test_a_union_tag_that_is_called_like_a_key_is_left_out_of_the_place() -> None:
+    engine = {"callable": "module:function", "level_of_theory": "x", "energies": {"key": "e"}}
+    with pytest.raises(ConfigError) as caught:
+        validate({"engine": engine}, LabellingConfig, where="label.yaml")
+    assert caught.value.where == "label.yaml  engine.energies.unit"

@@ -1,0 +1,170 @@
+"""Frames to be labelled: geometries of one molecule, from any file that has some.
+
+==========================================  ========================================================
+an HDF5 file with ``atomic_numbers`` and    datasets with or without labels, what ``namd sample``
+``positions [frame, atom, 3]``              wrote, and plain tables; in Bohr
+any geometry file that ASE reads            XYZ, extended XYZ, trajectories; by its suffix, in Å
+==========================================  ========================================================
+
+Group and source are taken over where the file has them. Samples are groups of their own; other
+frames without a group make one group, so that no split cuts what may be a trajectory.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+
+from namd.data.native import read_molecule
+from namd.data.plain import UNGROUPED
+from namd.errors import DataError
+from namd.io.geometry_file import read_atoms
+from namd.io.hdf5 import HDF5_SIGNATURE, open_hdf5, read_array
+from namd.io.samples import FORMAT as SAMPLES
+from namd.molecule import Molecule
+from namd.schema import PROPERTIES
+from namd.units import ANGSTROM_PER_BOHR
+
+CARRIED = ("velocities", "time")
+"""What belongs to a frame whatever method labels it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frames:
+    """Geometries of one molecule.
+
+    Parameters
+    ----------
+    molecule
+        The atoms.
+    positions
+        Bohr.
+    group, source
+        Of every frame, as in a :class:`~namd.data.dataset.Dataset`.
+    carried
+        Other arrays that go with the frames, of :data:`CARRIED`.
+    provenance
+        Where they come from.
+    """
+
+    molecule: Molecule
+    positions: Float[np.ndarray, "frame atom 3"]
+    group: np.ndarray
+    source: np.ndarray
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def digest(self) -> str:
+        """SHA-256 of atoms, positions and groups: what labels depend on."""
+        numbers = self.molecule.atomic_numbers
+        parts = [numbers.tobytes(), str(self.molecule.charge).encode(), self.positions.tobytes()]
+        parts += ["\n".join(self.group.tolist()).encode()]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def read_frames(path: Path) -> Frames:
+    """Read geometries.
+
+    Parameters
+    ----------
+    path
+        HDF5, or any geometry file that ASE reads.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is empty, holds several molecules, or positions that are no
+        numbers.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(len(HDF5_SIGNATURE))
+    except OSError as error:
+        raise DataError(
+            f"the file cannot be read: {error.strerror}", where=str(path), hint="check the path"
+        ) from error
+    if head == HDF5_SIGNATURE:
+        with open_hdf5(path) as file:
+            frames = _from_hdf5(file, stem=path.stem)
+    else:
+        frames = _from_geometry_file(path)
+    shape = frames.positions.shape
+    if len(shape) != 3 or shape[1:] != (len(frames.molecule), 3) or not shape[0]:
+        raise DataError(
+            f"'positions' has the shape {list(shape)}, expected [frame, atom "
+            f"{len(frames.molecule)}, xyz 3] with at least one frame",
+            where=str(path),
+        )
+    if bad := np.flatnonzero(~np.isfinite(frames.positions).all(axis=(1, 2))).tolist():
+        raise DataError(
+            f"the positions of frame {bad[0]} are not finite",
+            where=str(path),
+            hint="remove such frames" if len(bad) == 1 else f"{len(bad)} frames are so",
+        )
+    return frames
+
+
+def _from_hdf5(file: h5py.File, *, stem: str) -> Frames:
+    positions = read_array(file, "positions", unit="bohr").astype(np.float64)
+    count = len(positions)
+    sampled = str(file.attrs.get("format", "")) == SAMPLES
+    if sampled:
+        group = np.array([f"{stem}-{k:05d}" for k in range(count)])
+        source = np.full(count, str(file.attrs.get("method", "sample")))
+    else:
+        group = source = np.full(count, UNGROUPED)
+    found = {name: read_array(file, name) for name in ("group", "source") if name in file}
+    carried = {
+        name: read_array(file, name, unit=PROPERTIES[name].unit).astype(np.float64)
+        for name in CARRIED
+        if name in file
+    }
+    provenance = json.loads(str(file.attrs.get("provenance", "{}")))
+    return Frames(
+        molecule=read_molecule(file),
+        positions=positions,
+        group=_texts(found.get("group", group), count, name="group"),
+        source=_texts(found.get("source", source), count, name="source"),
+        carried={name: values for name, values in carried.items() if len(values) == count},
+        provenance=provenance if isinstance(provenance, dict) else {},
+    )
+
+
+def _from_geometry_file(path: Path) -> Frames:
+    images = read_atoms(path, index=":")
+    if not images:
+        raise DataError("there is no geometry in it", where=str(path))
+    numbers = images[0].numbers
+    for number, image in enumerate(images):
+        if not np.array_equal(image.numbers, numbers):
+            raise DataError(
+                f"frame {number} has other atoms, or in another order, than the first",
+                where=str(path),
+                hint="label the frames of one molecule at a time",
+            )
+    positions = np.stack([image.positions for image in images]) / ANGSTROM_PER_BOHR
+    charge = images[0].info.get("charge", 0)
+    return Frames(
+        molecule=Molecule.from_numbers(numbers.astype(np.int64), charge=int(charge)),
+        positions=positions,
+        group=np.array([str(image.info.get("group", UNGROUPED)) for image in images]),
+        source=np.array([str(image.info.get("source", UNGROUPED)) for image in images]),
+    )
+
+
+def _texts(values: np.ndarray, count: int, *, name: str) -> np.ndarray:
+    if values.shape != (count,):
+        raise DataError(
+            f"'{name}' has the shape {list(values.shape)}, expected one text for each of the "
+            f"{count} frames"
+        )
+    return values.astype(np.str_)

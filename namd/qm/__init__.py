@@ -1,0 +1,1 @@
+"""Reference electronic structure: engines behind one protocol, and the labelling of frames."""

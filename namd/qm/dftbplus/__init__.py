@@ -1,0 +1,1 @@
+"""The engine DFTB+: SSR(2,2) on LC-DFTB2; its input, its output, and the choice among solutions."""
