@@ -20,7 +20,6 @@ from comparison.errors import errors
 from comparison.networks import NETWORKS
 from comparison.tasks import Task
 from namd.analysis.jsonable import jsonable
-from namd.config.loading import resolved_config
 from namd.config.training import TrainingConfig
 from namd.errors import PhysicsError
 from namd.io.atomic import remove_leftovers, write_text
@@ -95,8 +94,11 @@ def train(task: Task, root: Path, *, presentations: int | None, device: str) -> 
 
 
 def digest(config: TrainingConfig) -> str:
-    """SHA-256 of a configuration; where it is trained does not count."""
-    content = resolved_config(config) | {"device": None}
+    """SHA-256 of what a configuration changes of the defaults; where it is trained does not count.
+
+    So a setting that is new, and as it always was, leaves the digests of earlier trainings valid.
+    """
+    content = config.model_dump(mode="json", exclude_defaults=True, exclude={"device"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
