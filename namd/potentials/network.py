@@ -238,6 +238,7 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
     ConfigError
         If there is no such device.
     """
+    choose_device(device)
     header, _ = read_header(folder)
     return network_potential(load_model(folder), device=device, digest=str(header["sha256"]))
 
