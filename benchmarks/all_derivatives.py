@@ -30,7 +30,7 @@ class AllDerivatives:
     """
 
     def __init__(
-        self, model: DiabaticModel, *, inner: NetworkPotential, slice_size: int = 16
+        self, model: DiabaticModel, *, inner: NetworkPotential, slice_size: int = 8
     ) -> None:
         self._model = model.requires_grad_(False)
         self._inner = inner

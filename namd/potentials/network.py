@@ -34,7 +34,7 @@ from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Needs, Surfaces
 from namd.states import StateSpace
 
-_CPU_SLICE = 16
+_CPU_SLICE = 8
 
 Cotangents = Callable[[Float64[Tensor, "row diabat diabat"], slice], tuple[Tensor, ...]]
 """From W of a slice to the cotangents ``[row, vjp, diabat, diabat]``, and what else is kept."""
