@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from comparison.networks import NETWORKS
+from comparison.networks import ARCHITECTURES, HEADS, NETWORKS
 from namd.config.loading import apply_overrides, read_yaml, validate
 from namd.config.training import TrainingConfig
 from namd.errors import ConfigError
@@ -42,6 +42,8 @@ class Case:
         ``loss.derivatives``.
     offdiagonal_limit_ev
         Bound of the off-diagonal elements of W, some times what the data need.
+    networks
+        What is trained on it.
     batch_size, watched, warmup_steps
         Frames per step, validation frames that are watched, steps of the warm-up.
     """
@@ -54,6 +56,7 @@ class Case:
     epochs: int
     derivatives: str
     offdiagonal_limit_ev: float
+    networks: tuple[str, ...] = ARCHITECTURES
     batch_size: int = 5
     watched: int = 48
     warmup_steps: int = 100
@@ -65,7 +68,14 @@ class Case:
         return max(1, round(presentations / self.frames))
 
 
-def _stilbene(frames: int, *, epochs: int, title: str) -> Case:
+def _stilbene(
+    frames: int,
+    *,
+    epochs: int,
+    title: str,
+    derivatives: str = "sampled",
+    networks: tuple[str, ...] = ARCHITECTURES,
+) -> Case:
     return Case(
         title=title,
         file="models/stilbene-ssr/data/stilbene-ssr-thinned.h5",
@@ -73,8 +83,9 @@ def _stilbene(frames: int, *, epochs: int, title: str) -> Case:
         validation=("traj-cis-006", "wigner-*8", "twist-*8"),
         test=("traj-cis-003", "traj-trans-001", "traj-twist-002", "wigner-*3", "twist-*3"),
         epochs=epochs,
-        derivatives="sampled",
+        derivatives=derivatives,
         offdiagonal_limit_ev=0.3,
+        networks=networks,
     )
 
 
@@ -92,6 +103,13 @@ CASES: dict[str, Case] = {
         warmup_steps=40,
     ),
     "stilbene-950": _stilbene(950, epochs=12, title="stilbene, 950 frames"),
+    "stilbene-heads": _stilbene(
+        950,
+        epochs=12,
+        title="heads and targets, stilbene, 950 frames",
+        derivatives="full",
+        networks=HEADS,
+    ),
     "stilbene-full": _stilbene(2518, epochs=5, title="stilbene, 2518 frames"),
 }
 
@@ -123,9 +141,15 @@ def configure(
     Raises
     ------
     ConfigError
-        If there is no such case or network.
+        If there is no such case or network, or they do not belong together.
     """
     chosen, competitor = _named(CASES, case, "case"), _named(NETWORKS, network, "network")
+    if network not in chosen.networks:
+        raise ConfigError(
+            "this network is not compared on this case",
+            where=f"{case}, {network}",
+            hint=f"known: {', '.join(chosen.networks)}",
+        )
     found = find_training_config(competitor.config)
     path = find_file(competitor.config) if found is None else found
     shipped = read_yaml(path)

@@ -27,6 +27,10 @@ _LOOKS = {
     "ours": (PALETTE[1], "o"),
     "ours-off": ("white", "o"),
     "ours-off-wide": (PALE, "o"),
+    "states": (PALETTE[1], "o"),
+    "diabats": (PALETTE[0], "s"),
+    "three-diabats": (PALETTE[2], "^"),
+    "direct": (GREY, "D"),
 }
 
 

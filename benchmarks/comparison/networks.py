@@ -12,6 +12,10 @@ What correlates neighbours is then the convolution of densities (the neighbours 
 the perceptron of the readout. Two controls: ``ours-off`` has the same width, half of the
 parameters and 0.8 of the operations; ``ours-off-wide`` has so many channels that the parameters
 are equal, at 1.7 times the operations.
+
+*Heads and targets.* The same network of ours four times: a 2 × 2 quasi-diabatic matrix learned from
+the states (their energies, forces and h, in any gauge) or from the method's own diabatic matrix
+and its gradient; a 3 × 3 matrix; and a direct head without any.
 """
 
 from dataclasses import dataclass
@@ -85,4 +89,34 @@ NETWORKS: dict[str, Competitor] = {
         learning_rate=0.005,
         cost=7,
     ),
+    "states": Competitor(
+        title="energies, forces, h of the states",
+        config="models/stilbene-ssr/train.yaml",
+        learning_rate=0.005,
+        cost=13,
+    ),
+    "diabats": Competitor(
+        title="the method's W and its gradient",
+        config="models/stilbene-ssr/train.yaml",
+        changes=("loss.target=diabatic",),
+        learning_rate=0.005,
+        cost=13,
+    ),
+    "three-diabats": Competitor(
+        title="of the states, three diabats",
+        config="models/stilbene-ssr/train.yaml",
+        changes=("diabats=3",),
+        learning_rate=0.005,
+        cost=13,
+    ),
+    "direct": Competitor(
+        title="of the states, direct head",
+        config="models/stilbene-ssr/train.yaml",
+        changes=("head.kind=direct",),
+        learning_rate=0.005,
+        cost=13,
+    ),
 }
+
+HEADS = ("states", "diabats", "three-diabats", "direct")
+ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS)

@@ -3,7 +3,7 @@
 Every number is made of the collected results; a training that was not run has no number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,19 @@ def tables(cases: dict[str, Any]) -> Iterator[str]:
             f"{frames['test']} test frames; mean ± standard deviation over seeds."
         )
         yield ""
-        yield from table(found["networks"])
+        yield from table(found["networks"], wanted=case.networks)
         yield ""
         yield from small_gaps(found["networks"])
 
 
-def table(networks: dict[str, Any]) -> Iterator[str]:
-    """One row per network, those without results included."""
+def table(networks: dict[str, Any], *, wanted: Sequence[str]) -> Iterator[str]:
+    """One row per wanted network, those without results included."""
     headings = ["network", "parameters", "MFLOP", *(title for title, _, _ in _COLUMNS)]
     headings += ["training / s", "step / ms", "seeds"]
     yield _row(headings)
     yield _row(["---", *["---:"] * (len(headings) - 1)])
-    for name, competitor in NETWORKS.items():
-        found = networks.get(name)
+    for name in wanted:
+        found, competitor = networks.get(name), NETWORKS[name]
         if found is None:
             yield _row([competitor.title, *[NOT_RUN] * (len(headings) - 1)])
             continue

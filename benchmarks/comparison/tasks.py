@@ -60,12 +60,12 @@ class Task:
     def tier(self) -> int:
         """Its rank in the queue: what says most about all networks comes first.
 
-        Stilbene with few frames, one seed; CH2NH2+; the other seeds; more frames for those
-        networks whose answer differs by fusion alone; the rest.
+        Stilbene with few frames, one seed; CH2NH2+, heads and targets; the other seeds; more
+        frames for those networks whose answer differs by fusion alone; the rest.
         """
         if self.case == "stilbene-285":
             return 0 if self.seed == 0 else 2
-        if self.case == "ch2nh2":
+        if self.case in {"ch2nh2", "stilbene-heads"}:
             return 1
         return 3 if self.network in _SECOND else 4
 
@@ -77,6 +77,7 @@ def queue(*, networks: Sequence[str], cases: Sequence[str], seeds: Sequence[int]
         for case in cases
         for network in networks
         for seed in seeds
+        if network in CASES[case].networks
     ]
     return sorted(tasks, key=lambda task: (task.tier(), task.cost(), task.seed))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from comparison.cases import CASES
-from comparison.networks import NETWORKS
+from comparison.networks import ARCHITECTURES, HEADS, NETWORKS
 from comparison.runner import Runner
 from comparison.tasks import Task, busy, queue
 
@@ -85,16 +85,18 @@ def holder():
 
 def test_the_queue_holds_every_training_once_in_the_order_of_what_it_tells():
     work = queue(networks=list(NETWORKS), cases=list(CASES), seeds=[0, 1, 2])
-    assert len(work) == len(set(work)) == 3 * len(NETWORKS) * len(CASES)
-    first = work[: len(NETWORKS)]
+    assert len(work) == len(set(work)) == 3 * sum(len(case.networks) for case in CASES.values())
+    number = len(ARCHITECTURES)
+    first = work[:number]
     assert {(task.case, task.seed) for task in first} == {("stilbene-285", 0)}
     assert [task.cost() for task in first] == sorted(task.cost() for task in first)
-    second = work[len(NETWORKS) : 4 * len(NETWORKS)]
-    assert {task.case for task in second} == {"ch2nh2"}
-    third = work[4 * len(NETWORKS) : 6 * len(NETWORKS)]
+    middle = 4 * number + 3 * len(HEADS)
+    second = work[number:middle]
+    assert {task.case for task in second} == {"ch2nh2", "stilbene-heads"}
+    third = work[middle : middle + 2 * number]
     assert {(task.case, task.seed) for task in third} == {("stilbene-285", 1), ("stilbene-285", 2)}
     # What differs by fusion alone is seen with more frames before the large networks are.
-    rest = [task.network for task in work[6 * len(NETWORKS) :]]
+    rest = [task.network for task in work[middle + 2 * number :]]
     assert rest.index("mace-64") > max(
         k for k, name in enumerate(rest) if name in {"ours", "ours-off", "mofd-sparse-16"}
     )
