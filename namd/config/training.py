@@ -12,8 +12,10 @@ from namd.config.section import Section
 class DataConfig(Section):
     """Which frames are learned, watched and held out."""
 
-    file: str = Field(
-        description="labelled dataset; relative to the configuration file, else to the zoo"
+    file: str | tuple[str, ...] = Field(
+        min_length=1,
+        description="labelled dataset, or several that are joined; relative to the configuration "
+        "file, else to the zoo",
     )
     states: int | None = Field(
         None, ge=1, description="learn only so many of the lowest states (null: all there are)"
@@ -37,6 +39,11 @@ class DataConfig(Section):
     max_train_frames: int | None = Field(
         None, ge=1, description="use at most so many training frames, evenly spread (null: all)"
     )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The datasets, also where it is one."""
+        return (self.file,) if isinstance(self.file, str) else self.file
 
 
 class LossWeights(Section):

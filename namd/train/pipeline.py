@@ -12,14 +12,12 @@ import yaml
 from namd.config.head import DirectHead
 from namd.config.loading import differing_keys, resolved_config
 from namd.config.training import TrainingConfig
-from namd.data.checks import check_dataset
 from namd.data.dataset import Dataset
 from namd.data.permutations import bonds, equivalent_numberings
-from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
 from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_text
-from namd.io.library import find_file, find_model
+from namd.io.library import find_model
 from namd.nn.device import choose_device
 from namd.nn.factory import parameter_count
 from namd.nn.model import DiabaticModel, ModelInformation
@@ -28,6 +26,7 @@ from namd.train.card import model_card
 from namd.train.checkpoint import has_checkpoint
 from namd.train.evaluation import compare
 from namd.train.figures import write_parity_png
+from namd.train.frames import read_frames
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
 from namd.train.trainer import fit, initialise
@@ -86,14 +85,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     ConfigError
         If the split leaves nothing to train on or to validate with, or there is no such device.
     """
-    path = find_file(config.data.file, base=base)
-    dataset = wanted_states(read_dataset(path), config)
-    check_dataset(
-        dataset,
-        path=path,
-        require_coupling=len(dataset.states) > 1,
-        require_forces=config.loss.derivatives == "sampled",
-    )
+    dataset = read_frames(config, base=base)
     split = split_groups(
         dataset["group"],
         validation=config.data.validation,
@@ -213,12 +205,6 @@ def model_information(config: TrainingConfig, dataset: Dataset) -> ModelInformat
         diabats=diabats,
         head=config.head,
     )
-
-
-def wanted_states(dataset: Dataset, config: TrainingConfig) -> Dataset:
-    """The labels of the states that the configuration asks for."""
-    number = config.data.states
-    return dataset if number is None else dataset.lowest_states(number)
 
 
 def open_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> bool:

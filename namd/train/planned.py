@@ -4,12 +4,12 @@ from pathlib import Path
 
 from namd.config.loading import load_config
 from namd.config.training import TrainingConfig
-from namd.data.reading import read_dataset
-from namd.io.library import find_file, find_model, find_training_config
+from namd.io.library import find_model, find_training_config
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import read_header
 from namd.nn.summary import NetworkSummary, summarise
-from namd.train.pipeline import model_information, wanted_states
+from namd.train.frames import read_header_frames
+from namd.train.pipeline import model_information
 
 
 def planned_model(name: str) -> tuple[ModelInformation, Path]:
@@ -37,8 +37,8 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
         folder = find_model(name)
         return read_header(folder)[1], folder
     config = load_config(path, TrainingConfig)
-    dataset = read_dataset(find_file(config.data.file, base=path.parent))
-    return model_information(config, wanted_states(dataset, config)), path
+    dataset = read_header_frames(config, base=path.parent)
+    return model_information(config, dataset), path
 
 
 def summary_of(information: ModelInformation) -> NetworkSummary:
