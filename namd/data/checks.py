@@ -11,14 +11,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from namd.data.dataset import Dataset
-from namd.data.distances import nearest_neighbours
 from namd.data.finding import Finding, describe_frames
-from namd.data.lengths import BOND_RATIO, bond_ratios, length_slips
+from namd.data.geometry import find_impossible_geometries
 from namd.errors import DataError
-from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE
 
-CLOSEST_ATOMS = 0.4 / ANGSTROM_PER_BOHR
-"""Atoms nearer than this (0.4 Å, in Bohr) lie on top of each other."""
 LARGEST_FORCE_RMS = 1.0
 """Hartree/Bohr (51 eV/Å) per component: forces in eV/Å read as atomic units reach it."""
 _UNKNOWN_LEVELS = {"", "unknown", "none", "?", "n/a"}
@@ -111,7 +108,7 @@ def find_faults(
         _zero_forces,
         _ascending,
         _active_state,
-        _geometry,
+        find_impossible_geometries,
         _force_unit,
     ]
     if require_forces:
@@ -119,39 +116,6 @@ def find_faults(
     if require_coupling:
         checks.append(_couplings)
     return [fault for check in checks for fault in check(dataset)]
-
-
-def find_length_slips(dataset: Dataset) -> list[Finding]:
-    """Find frames whose lengths were multiplied by a power of 0.529, see :mod:`namd.data.lengths`.
-
-    Parameters
-    ----------
-    dataset
-        Any dataset.
-
-    Returns
-    -------
-    list of Finding
-        One per power.
-    """
-    if len(dataset.molecule) < 2:
-        return []
-    positions, numbers = dataset["positions"], dataset.molecule.atomic_numbers
-    slip = length_slips(positions, numbers)
-    ratio = bond_ratios(positions, numbers)
-    return [
-        _fault(
-            "unit-slip",
-            "positions",
-            f"bonds have {np.median(ratio[slip == power]):.2f} times their usual length: the "
-            f"positions are not in Bohr but were multiplied by {ANGSTROM_PER_BOHR:.4f}"
-            + (" (they are in Å)" if power == 1 else f"^{power}"),
-            "convert them (1 Å = 1.8897 Bohr); some files mix units from frame to frame",
-            bad=slip == power,
-            fixable=True,
-        )
-        for power in np.unique(slip[slip != 0]).tolist()
-    ]
 
 
 def unknown_forces(dataset: Dataset) -> Bool[np.ndarray, "frame state"]:
@@ -318,50 +282,6 @@ def _active_state(dataset: Dataset) -> list[Finding]:
             bad=bad,
         )
     ]
-
-
-def _geometry(dataset: Dataset) -> list[Finding]:
-    if len(dataset.molecule) < 2:
-        return []
-    faults = find_length_slips(dataset)
-    positions, numbers = dataset["positions"], dataset.molecule.atomic_numbers
-    ratio = bond_ratios(positions, numbers)
-    slip = length_slips(positions, numbers)
-    known = np.flatnonzero(_finite_frames(positions) & (slip == 0))
-    distance, partner = nearest_neighbours(positions[known])
-    on_top = np.zeros(len(dataset), dtype=bool)
-    on_top[known] = (distance < CLOSEST_ATOMS).any(axis=1)
-    if on_top.any():
-        worst = int(np.flatnonzero(on_top[known])[0])
-        atom = int(distance[worst].argmin())
-        other = int(partner[worst, atom])
-        symbols = dataset.molecule.symbols
-        faults.append(
-            _fault(
-                "atoms-on-top",
-                "positions",
-                f"atoms {atom} ({symbols[atom]}) and {other} ({symbols[other]}) are "
-                f"{distance[worst, atom] * ANGSTROM_PER_BOHR:.2f} Å apart in frame {known[worst]}",
-                "leave these frames out, or check the unit of the positions (Bohr is expected)",
-                bad=on_top,
-            )
-        )
-    # Two atoms may well be drawn apart; of three or more, half stay bonded to something.
-    upper = BOND_RATIO[1] if len(dataset.molecule) > 2 else np.inf
-    wrong = ((ratio < BOND_RATIO[0]) | (ratio > upper)) & ~on_top & (slip == 0)
-    if wrong.any():
-        worst = int(np.flatnonzero(wrong)[0])
-        faults.append(
-            _fault(
-                "bond-length",
-                "positions",
-                f"bonds have {ratio[worst]:.2f} times their usual length in frame {worst}: "
-                "the positions are not in Bohr, nor in a unit that can be guessed",
-                "convert them (1 Å = 1.8897 Bohr), or leave these frames out",
-                bad=wrong,
-            )
-        )
-    return faults
 
 
 def _force_unit(dataset: Dataset) -> list[Finding]:

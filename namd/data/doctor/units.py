@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from namd.data.checks import find_length_slips
 from namd.data.dataset import Dataset
 from namd.data.doctor.steps import LONGEST_STEP, displacement_rate
 from namd.data.finding import Finding, hits
+from namd.data.geometry import find_length_slips
 from namd.data.lengths import length_slips
 from namd.data.walks import trajectory_links, trajectory_walks
 from namd.units import (
@@ -50,6 +50,8 @@ VELOCITY_UNITS: Mapping[str, float] = {
     "Å/fs": ANGSTROM_PER_BOHR / FS_PER_ATOMIC_TIME,
 }
 """What one Bohr·Hartree/ħ is in other units."""
+LARGEST_USUAL_FORCE = 0.2
+"""Hartree/Bohr (10 eV/Å) per component in the mean of a trajectory; usual are 0.02 to 0.06."""
 _LEFT = 0.2
 _FEWEST_LINKS = 4
 _SAME_TOTAL = 0.02
@@ -181,7 +183,20 @@ def _force_slips(dataset: Dataset) -> list[Slip]:
         for sign, words in ((1.0, ""), (-1.0, "gradients, not forces, and ")):
             c = sign / factor
             guesses.append(_Guess(c=c, name="forces", factor=c, what=f"{words}in {unit}"))
-    return _explaining(dataset, after, change=change, by=trapezoid, guesses=guesses)
+    slips = _explaining(dataset, after, change=change, by=trapezoid, guesses=guesses)
+    return [slip for slip in slips if _plausible(dataset, slip)]
+
+
+def _plausible(dataset: Dataset, slip: Slip) -> bool:
+    """Whether forces would be those of a molecule once a slip is mended.
+
+    Energies in eV with forces in eV/Å have the factor of Hartree with Hartree/Å: only the size of
+    the forces tells them apart, and the first are left to be told as forces in a wrong unit.
+    """
+    forces = dataset["forces"][slip.frames]
+    known = forces[np.isfinite(forces)]
+    factor = abs(slip.factor) if slip.name == "forces" else 1.0
+    return float(np.sqrt(np.mean(known**2))) * factor < LARGEST_USUAL_FORCE
 
 
 def _velocity_slips(dataset: Dataset) -> list[Slip]:

@@ -227,7 +227,7 @@ def test_known_jumps_of_the_stilbene_trajectories():
 def test_powers_of_a_length_are_told_whatever_the_orientation(power, seed, turn):
     water = np.array([[0.0, 0.0, 0.22], [0.0, 1.43, -0.89], [0.0, -1.43, -0.89]])
     rng = np.random.default_rng(seed)
-    positions = water + 0.08 * rng.standard_normal((12, 3, 3))
+    positions = water + 0.04 * rng.standard_normal((12, 3, 3))
     c, s = np.cos(turn), np.sin(turn)
     positions = positions @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) + rng.normal(size=3)
     positions[4] *= ANGSTROM_PER_BOHR**power

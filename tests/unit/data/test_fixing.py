@@ -150,6 +150,17 @@ def test_slips_of_one_trajectory_are_brought_back(moving, name, factor):
     assert examine(mended) == ()
 
 
+def test_forces_of_an_ambiguous_factor_are_left(moving):
+    """Energies in eV with forces in eV/Å look like Hartree with Hartree/Å, but for their size."""
+    factors = {"energies": EV_PER_HARTREE, "forces": EV_PER_HARTREE / ANGSTROM_PER_BOHR}
+    both = {name: moving[name] * factor for name, factor in factors.items()}
+    wrong = with_arrays(moving, **both)
+    mended, done = fix(wrong)
+    assert done == []
+    np.testing.assert_array_equal(mended["forces"], wrong["forces"])
+    assert {"wide-gap", "energy-jump"} <= {f.kind for f in examine(wrong)}
+
+
 def test_repeats_are_left_out_and_all_is_written_down(make_dataset):
     clean = make_dataset()
     doubled = clean.select(np.array([*range(40), 5, 6]))
