@@ -1,7 +1,8 @@
 """Numbers far from all others of their kind, and atoms where none should be.
 
 The robust score (x − median)/(1.4826 MAD) cannot be hidden from by a few bad frames that widen the
-spread. Forces and couplings are scored by their logarithm as well, since they span decades.
+spread. Forces are scored by their logarithm as well and couplings by it alone, since they span
+decades.
 """
 
 import numpy as np
