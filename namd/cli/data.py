@@ -1,4 +1,4 @@
-"""``namd data``: convert and inspect labelled datasets. Imports no torch."""
+"""``namd data``: convert, inspect and check labelled datasets. Imports no torch."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from namd.cli import console
+from namd.cli.data_check import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from namd.data.checks import Fault
+    from namd.data.finding import Finding
     from namd.data.inspection import Inspection, PairSummary, Spread
-    from namd.data.suspicion import Suspicion
 
 FILE = click.Path(path_type=Path)
 
 
 @click.group()
 def data() -> None:
-    """Convert and inspect labelled datasets.
+    """Convert, inspect and check labelled datasets.
 
     \b
     Examples:
       namd data inspect models/stilbene-ssr/data/stilbene-ssr-thinned.h5
+      namd data check labels.h5 --fix repaired.h5
       namd data convert labels.h5 dataset.h5 --thin 3500
     """
 
@@ -117,7 +118,7 @@ def inspect(file: Path, as_json: bool) -> None:
     suspicious rows. Exit code 3 if the dataset cannot be used; what only deserves a look is told
     with exit code 0. Frames are counted from 0.
     """
-    from namd.data.checks import check_dataset
+    from namd.data.checks import refuse
     from namd.data.inspection import inspect_dataset
     from namd.data.reading import read_dataset
     from namd.io.library import in_library
@@ -129,7 +130,10 @@ def inspect(file: Path, as_json: bool) -> None:
         console.result_json({"file": str(file), **inspection.as_json()})
     else:
         _show(inspection, file)
-    check_dataset(dataset, path=file, require_forces=False)
+    refuse(inspection.findings, path=file)
+
+
+data.add_command(check)
 
 
 def _count(frames: int) -> str:
@@ -169,10 +173,14 @@ def _show(inspection: "Inspection", file: Path) -> None:
     )
     if inspection.pairs:
         _show_pairs(inspection.pairs)
-    _show_findings("Unusable", inspection.faults)
-    _show_findings("Deserves a look", inspection.suspicions)
-    if not inspection.faults and not inspection.suspicions:
-        console.result("\nNothing suspicious.")
+    errors, warnings = inspection.of("error"), inspection.of("warning")
+    _show_findings("Unusable", errors)
+    _show_findings("Deserves a look", warnings)
+    console.result(
+        "\n`namd data check` tells what to do about it."
+        if errors or warnings
+        else "\nNothing suspicious."
+    )
 
 
 def _show_pairs(pairs: "Sequence[PairSummary]") -> None:
@@ -207,8 +215,8 @@ def _show_pairs(pairs: "Sequence[PairSummary]") -> None:
     )
 
 
-def _show_findings(heading: str, findings: "Sequence[Fault | Suspicion]") -> None:
-    from namd.data.checks import describe_frames
+def _show_findings(heading: str, findings: "Sequence[Finding]") -> None:
+    from namd.data.finding import describe_frames
 
     if not findings:
         return

@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
 
 
 COMMANDS: dict[str, LazyCommand] = {
-    "data": LazyCommand("namd.cli.data:data", "Inspect and convert labelled datasets."),
+    "data": LazyCommand("namd.cli.data:data", "Inspect, check and convert labelled datasets."),
     "train": LazyCommand("namd.cli.train:train", "Train a model on a labelled dataset."),
     "evaluate": LazyCommand("namd.cli.evaluate:evaluate", "Measure a model's errors on a dataset."),
     "sample": LazyCommand("namd.cli.sample:sample", "Sample geometries of the ground state."),

@@ -1,51 +1,24 @@
 """Refuse labelled data that cannot be right, naming the file, the dataset and the frames.
 
-A fault makes a dataset unusable; what only deserves a look is left to
-:mod:`namd.data.suspicion`.
+What is found here makes a dataset unusable; what only deserves a look is left to
+:mod:`namd.data.doctor`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from ase.data import covalent_radii
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 
 from namd.data.dataset import Dataset
-from namd.data.distances import nearest_neighbours
+from namd.data.finding import Finding, describe_frames
+from namd.data.geometry import find_impossible_geometries
 from namd.errors import DataError
-from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE
 
-CLOSEST_ATOMS = 0.4 / ANGSTROM_PER_BOHR
-"""Atoms nearer than this (0.4 Å, in Bohr) lie on top of each other."""
-BOND_RATIO = (0.65, 1.6)
-"""Bounds of a frame's median nearest-neighbour distance over the sum of covalent radii. Ångström
-read as Bohr give 0.53 of the true value, Bohr read as Ångström 1.89."""
 LARGEST_FORCE_RMS = 1.0
 """Hartree/Bohr (51 eV/Å) per component: forces in eV/Å read as atomic units reach it."""
 _UNKNOWN_LEVELS = {"", "unknown", "none", "?", "n/a"}
-_SHOWN = 5
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fault:
-    """One reason why a dataset cannot be used.
-
-    Parameters
-    ----------
-    name
-        The array or attribute at fault.
-    message, hint
-        What is wrong and what was expected; what to do.
-    frames
-        Where, 0-based; empty if the dataset as a whole is meant.
-    """
-
-    name: str
-    message: str
-    hint: str
-    frames: Int[np.ndarray, " fault"]
 
 
 def check_dataset(
@@ -74,10 +47,29 @@ def check_dataset(
         Naming the first fault that :func:`find_faults` finds, and whether there are others.
     """
     faults = find_faults(dataset, require_coupling=require_coupling, require_forces=require_forces)
-    if not faults:
+    refuse(faults, path=path)
+
+
+def refuse(findings: Sequence[Finding], *, path: Path | str) -> None:
+    """Raise the first error among findings, if there is one.
+
+    Parameters
+    ----------
+    findings
+        Of any severity.
+    path
+        The file they are about.
+
+    Raises
+    ------
+    DataError
+        Naming file, array and frames of the first error, and whether there are others.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if not errors:
         return
-    first = faults[0]
-    others = "; more is wrong, see `namd data inspect`" if faults[1:] else ""
+    first = errors[0]
+    others = "; more is wrong, see `namd data check`" if errors[1:] else ""
     raise DataError(
         f"{first.message}{others}",
         where=f"{path}  {first.name}{describe_frames(first.frames)}",
@@ -87,7 +79,7 @@ def check_dataset(
 
 def find_faults(
     dataset: Dataset, *, require_coupling: bool = False, require_forces: bool = True
-) -> list[Fault]:
+) -> list[Finding]:
     """Find every reason why a dataset cannot be used.
 
     Parameters
@@ -99,22 +91,24 @@ def find_faults(
 
     Returns
     -------
-    list of Fault
+    list of Finding
         Empty if there is none. Checked are: at least one frame, a named level of theory, electron
         count against multiplicity, finite positions, energies and forces, labels that are exactly
         zero, ascending energies, active states that exist, atoms on top of each other, lengths
         and forces in the wrong unit.
     """
     if not len(dataset):
-        return [_fault("positions", "the dataset holds no frames", "check how it was made")]
-    checks: list[Callable[[Dataset], list[Fault]]] = [
+        return [
+            _fault("empty", "positions", "the dataset holds no frames", "check how it was made")
+        ]
+    checks: list[Callable[[Dataset], list[Finding]]] = [
         _level,
         _electrons,
         _finite,
         _zero_forces,
         _ascending,
         _active_state,
-        _geometry,
+        find_impossible_geometries,
         _force_unit,
     ]
     if require_forces:
@@ -143,20 +137,25 @@ def unknown_couplings(dataset: Dataset) -> Bool[np.ndarray, " frame"]:
     return np.asarray(~_finite_frames(dataset[name]))
 
 
-def describe_frames(frames: Int[np.ndarray, " fault"]) -> str:
-    """``", frames 3, 7, 9 and 12 more"``; empty for none."""
-    if not frames.size:
-        return ""
-    shown = ", ".join(str(frame) for frame in frames[:_SHOWN].tolist())
-    more = f" and {frames.size - _SHOWN} more" if frames.size > _SHOWN else ""
-    return f", frame{'s' if frames.size > 1 else ''} {shown}{more}"
-
-
 def _fault(
-    name: str, message: str, hint: str, *, bad: Bool[np.ndarray, " frame"] | None = None
-) -> Fault:
+    kind: str,
+    name: str,
+    message: str,
+    hint: str,
+    *,
+    bad: Bool[np.ndarray, " frame"] | None = None,
+    fixable: bool = False,
+) -> Finding:
     frames = np.zeros(0, dtype=np.int64) if bad is None else np.flatnonzero(bad)
-    return Fault(name=name, message=message, hint=hint, frames=frames)
+    return Finding(
+        kind=kind,
+        severity="error",
+        name=name,
+        message=message,
+        hint=hint,
+        frames=frames,
+        fixable=fixable,
+    )
 
 
 def _finite_frames(values: np.ndarray) -> Bool[np.ndarray, " frame"]:
@@ -168,11 +167,12 @@ def _any_state(mask: Bool[np.ndarray, "frame state"]) -> Bool[np.ndarray, " fram
     return np.asarray(mask.any(axis=1))
 
 
-def _level(dataset: Dataset) -> list[Fault]:
+def _level(dataset: Dataset) -> list[Finding]:
     if dataset.level_of_theory.strip().lower() not in _UNKNOWN_LEVELS:
         return []
     return [
         _fault(
+            "level",
             "level_of_theory",
             "the level of theory of the labels is not stated",
             "name it with `namd data convert IN OUT --level TEXT`",
@@ -180,13 +180,14 @@ def _level(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _electrons(dataset: Dataset) -> list[Fault]:
+def _electrons(dataset: Dataset) -> list[Finding]:
     electrons = int(dataset.molecule.atomic_numbers.sum()) - dataset.molecule.charge
     unpaired = dataset.multiplicity - 1
     if electrons >= unpaired >= 0 and (electrons - unpaired) % 2 == 0:
         return []
     return [
         _fault(
+            "charge",
             "charge",
             f"{dataset.molecule.formula} with charge {dataset.molecule.charge} has {electrons} "
             f"electrons, which cannot have multiplicity {dataset.multiplicity}",
@@ -195,10 +196,11 @@ def _electrons(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _finite(dataset: Dataset) -> list[Fault]:
+def _finite(dataset: Dataset) -> list[Finding]:
     forces = np.where(unknown_forces(dataset)[:, :, None, None], 0.0, dataset["forces"])
     return [
         _fault(
+            "not-finite",
             name,
             f"'{name}' is not finite (NaN or infinite)",
             "leave these frames out, or compute them again",
@@ -213,13 +215,14 @@ def _finite(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _unknown_forces(dataset: Dataset) -> list[Fault]:
+def _unknown_forces(dataset: Dataset) -> list[Finding]:
     unknown = unknown_forces(dataset)
     if not unknown.any():
         return []
     labels = [dataset.states.labels[k] for k in np.flatnonzero(unknown.any(axis=0)).tolist()]
     return [
         _fault(
+            "unknown",
             "forces",
             f"the force of {' and '.join(labels)} is unknown (NaN) in some frames",
             "compute the gradients of all states (SHARC: without 'grad_select'), "
@@ -229,12 +232,13 @@ def _unknown_forces(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _zero_forces(dataset: Dataset) -> list[Fault]:
+def _zero_forces(dataset: Dataset) -> list[Finding]:
     if len(dataset.molecule) < 2:
         return []
     bad = (dataset["forces"] == 0).all(axis=(2, 3))
     return [
         _fault(
+            "zero-force",
             "forces",
             f"the force of {dataset.states.labels[state]} is exactly zero on all atoms: "
             "it was not computed",
@@ -245,22 +249,24 @@ def _zero_forces(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _ascending(dataset: Dataset) -> list[Fault]:
+def _ascending(dataset: Dataset) -> list[Finding]:
     energies = dataset["energies"]
     bad = _any_state(energies[:, 1:] < energies[:, :-1])  # false where one is NaN
     if not bad.any():
         return []
     return [
         _fault(
+            "order",
             "energies",
             "the energies of the states do not ascend",
             "sort the states by energy, with their forces and couplings",
             bad=bad,
+            fixable=True,
         )
     ]
 
 
-def _active_state(dataset: Dataset) -> list[Fault]:
+def _active_state(dataset: Dataset) -> list[Finding]:
     if "active_state" not in dataset:
         return []
     active = dataset["active_state"]
@@ -269,6 +275,7 @@ def _active_state(dataset: Dataset) -> list[Fault]:
         return []
     return [
         _fault(
+            "active-state",
             "active_state",
             f"the active state is none of 0 … {len(dataset.states) - 1} (−1: unknown)",
             "states are counted from 0",
@@ -277,57 +284,7 @@ def _active_state(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _geometry(dataset: Dataset) -> list[Fault]:
-    if len(dataset.molecule) < 2:
-        return []
-    known = np.flatnonzero(_finite_frames(dataset["positions"]))
-    distance, partner = nearest_neighbours(dataset["positions"][known])
-    faults = []
-    on_top = np.zeros(len(dataset), dtype=bool)
-    on_top[known] = (distance < CLOSEST_ATOMS).any(axis=1)
-    if on_top.any():
-        worst = int(np.flatnonzero(on_top[known])[0])
-        atom = int(distance[worst].argmin())
-        other = int(partner[worst, atom])
-        symbols = dataset.molecule.symbols
-        faults.append(
-            _fault(
-                "positions",
-                f"atoms {atom} ({symbols[atom]}) and {other} ({symbols[other]}) are "
-                f"{distance[worst, atom] * ANGSTROM_PER_BOHR:.2f} Å apart in frame {known[worst]}",
-                "leave these frames out, or check the unit of the positions (Bohr is expected)",
-                bad=on_top,
-            )
-        )
-    ratio = np.ones(len(dataset))
-    ratio[known] = np.median(distance / _bond_lengths(dataset, partner), axis=1)
-    # Two atoms may well be drawn apart; of three or more, half stay bonded to something.
-    upper = BOND_RATIO[1] if len(dataset.molecule) > 2 else np.inf
-    wrong = ((ratio < BOND_RATIO[0]) | (ratio > upper)) & ~on_top
-    if wrong.any():
-        worst = int(np.flatnonzero(wrong)[0])
-        faults.append(
-            _fault(
-                "positions",
-                f"bonds have {ratio[worst]:.2f} times their usual length in frame {worst}: "
-                "the positions are not in Bohr",
-                "convert them (1 Å = 1.8897 Bohr); some files mix units from frame to frame",
-                bad=wrong,
-            )
-        )
-    return faults
-
-
-def _bond_lengths(
-    dataset: Dataset, partner: Int[np.ndarray, "frame atom"]
-) -> Float[np.ndarray, "frame atom"]:
-    """Sum of the covalent radii of every atom and its partner, Bohr."""
-    radii = covalent_radii[dataset.molecule.atomic_numbers] / ANGSTROM_PER_BOHR
-    lengths: np.ndarray = radii[None] + radii[partner]
-    return lengths
-
-
-def _force_unit(dataset: Dataset) -> list[Fault]:
+def _force_unit(dataset: Dataset) -> list[Finding]:
     # fmax passes over NaN, which is reported on its own.
     rms = np.fmax.reduce(np.sqrt(np.mean(dataset["forces"] ** 2, axis=(2, 3))), axis=1)
     bad = rms > LARGEST_FORCE_RMS
@@ -337,6 +294,7 @@ def _force_unit(dataset: Dataset) -> list[Fault]:
     ev = rms[worst] * EV_PER_ANGSTROM_PER_ATOMIC_FORCE
     return [
         _fault(
+            "unit-slip",
             "forces",
             f"the forces of frame {worst} are {ev:.0f} eV/Å in the mean, above what molecules have",
             "are they in eV/Å? Hartree/Bohr is expected",
@@ -345,12 +303,13 @@ def _force_unit(dataset: Dataset) -> list[Fault]:
     ]
 
 
-def _couplings(dataset: Dataset) -> list[Fault]:
+def _couplings(dataset: Dataset) -> list[Finding]:
     if len(dataset.states) < 2:
         return []
     if not dataset.has_coupling:
         return [
             _fault(
+                "unknown",
                 "nonadiabatic_coupling",
                 "the dataset holds no couplings between its states",
                 "add 'nonadiabatic_coupling' (d, 1/bohr) or 'interstate_coupling' (h, "
@@ -363,6 +322,7 @@ def _couplings(dataset: Dataset) -> list[Fault]:
     name = "interstate_coupling" if "interstate_coupling" in dataset else "nonadiabatic_coupling"
     return [
         _fault(
+            "unknown",
             name,
             "the coupling is not finite (NaN or infinite)",
             "leave these frames out, or compute their couplings",

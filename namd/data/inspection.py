@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from namd.data.checks import Fault, find_faults
 from namd.data.dataset import Dataset
-from namd.data.suspicion import Suspicion, find_suspicions
+from namd.data.doctor.examine import examine
+from namd.data.finding import Finding, Severity
 from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 GAP_BINS_EV = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
@@ -78,13 +78,16 @@ class Inspection:
     sources: Counter[str]
     states: tuple[StateSummary, ...]
     pairs: tuple[PairSummary, ...]
-    faults: tuple[Fault, ...]
-    suspicions: tuple[Suspicion, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def usable(self) -> bool:
-        """Whether no fault was found."""
-        return not self.faults
+        """Whether no error was found."""
+        return not self.of("error")
+
+    def of(self, severity: Severity) -> list[Finding]:
+        """Findings of one severity."""
+        return [finding for finding in self.findings if finding.severity == severity]
 
     def as_json(self) -> dict[str, Any]:
         """Everything in plain JSON types; lists of frames end after the first hundred."""
@@ -116,8 +119,8 @@ class Inspection:
                 for state in self.states
             ],
             "pairs": [_pair_json(pair) for pair in self.pairs],
-            "faults": [{**_finding(f), "hint": f.hint} for f in self.faults],
-            "warnings": [_finding(suspicion) for suspicion in self.suspicions],
+            "faults": [{**_finding(f), "hint": f.hint} for f in self.of("error")],
+            "warnings": [_finding(f) for f in self.of("warning")],
             "usable": self.usable,
             "provenance": dict(data.provenance),
         }
@@ -135,8 +138,7 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
     Returns
     -------
     Inspection
-        Counts, ranges, histograms, faults and suspicions. Forces known for some states only are a
-        suspicion here.
+        Counts, ranges, histograms, and what :func:`namd.data.doctor.examine.examine` finds.
     """
     return Inspection(
         dataset=dataset,
@@ -144,8 +146,7 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
         sources=Counter(sorted(dataset["source"].tolist())),
         states=_summarise_states(dataset),
         pairs=tuple(_summarise_pair(dataset, k) for k in range(len(dataset.states.pairs))),
-        faults=tuple(find_faults(dataset, require_forces=False)),
-        suspicions=tuple(find_suspicions(dataset)) if len(dataset) else (),
+        findings=examine(dataset),
     )
 
 
@@ -213,7 +214,7 @@ def _pair_json(pair: PairSummary) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Fault | Suspicion) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "name": finding.name,
         "message": finding.message,

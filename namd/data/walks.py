@@ -38,3 +38,30 @@ def trajectory_walks(dataset: Dataset) -> list[Int[np.ndarray, " step"]]:
     )
     walks = np.split(timed, np.flatnonzero(begins) + 1)
     return sorted(walks, key=lambda walk: int(walk[0]))
+
+
+def trajectory_links(
+    dataset: Dataset, *, longest: float = np.inf
+) -> tuple[Int[np.ndarray, " link"], Int[np.ndarray, " link"]]:
+    """Pairs of frames that follow each other on a walk.
+
+    Parameters
+    ----------
+    dataset
+        Any dataset.
+    longest
+        Pairs further apart in time (ħ/Hartree) are left out.
+
+    Returns
+    -------
+    before, after
+        Frame numbers.
+    """
+    nothing = np.zeros(0, dtype=np.int64)
+    walks = trajectory_walks(dataset)
+    before = np.concatenate([nothing, *(walk[:-1] for walk in walks)])
+    after = np.concatenate([nothing, *(walk[1:] for walk in walks)])
+    if before.size == 0:
+        return before, after
+    near = dataset["time"][after] - dataset["time"][before] <= longest
+    return before[near], after[near]

@@ -10,8 +10,8 @@ from ase.data import atomic_numbers as number_of
 from ase.data import covalent_radii
 from jaxtyping import Float, Int
 
-from namd.data.checks import BOND_RATIO
 from namd.data.distances import nearest_neighbours
+from namd.data.lengths import BOND_RATIO
 from namd.errors import DataError, ModelError
 from namd.io.geometry_file import read_atoms
 from namd.io.hdf5 import open_hdf5, read_array

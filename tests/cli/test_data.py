@@ -203,7 +203,7 @@ def test_wrong_usage_ends_with_2(capsys):
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("command", [[], ["convert"], ["inspect"]])
+@pytest.mark.parametrize("command", [[], ["convert"], ["inspect"], ["check"]])
 def test_help_shows_examples(capsys, command):
     assert run(["data", *command, "--help"]) == 0
     text = capsys.readouterr().out

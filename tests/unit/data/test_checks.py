@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as array_strategy
 
-from namd.data.checks import check_dataset, describe_frames, find_faults
+from namd.data.checks import check_dataset, find_faults
 from namd.data.distances import nearest_neighbours
+from namd.data.finding import describe_frames
 from namd.errors import DataError
 from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE
 

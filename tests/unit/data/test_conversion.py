@@ -8,10 +8,10 @@ import pytest
 
 from namd.data.checks import unknown_forces
 from namd.data.conversion import gather
+from namd.data.doctor.steps import unexplained_energy
 from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
-from namd.data.suspicion import unexplained_energy
-from namd.data.walks import trajectory_walks
+from namd.data.walks import trajectory_links
 from namd.errors import DataError
 from namd.io.sharc import read_sharc_output
 from namd.units import EV_PER_HARTREE
@@ -45,11 +45,8 @@ def test_gradients_sharc_did_not_compute_are_unknown_not_zero():
 def test_real_energies_are_explained_by_real_forces():
     """Two SHARC trajectories: ΔE of a known state is −F·ΔR up to the third order of the step."""
     dataset = read_dataset(DATA / "ch2nh2-sharc2.h5")
-    left = []
-    for walk in trajectory_walks(dataset):
-        neighbours = np.diff(dataset["time"][walk]) < 21.0
-        left.append(np.abs(unexplained_energy(dataset, walk))[neighbours])
-    left_mev = 1e3 * EV_PER_HARTREE * np.concatenate(left)
+    before, after = trajectory_links(dataset, longest=21.0)
+    left_mev = 1e3 * EV_PER_HARTREE * np.abs(unexplained_energy(dataset, before, after))
     assert np.isfinite(left_mev).sum() > 100
     assert np.nanmedian(left_mev) < 3.0
     swing = 1e3 * EV_PER_HARTREE * np.abs(np.diff(dataset["energies"], axis=0))
