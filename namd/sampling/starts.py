@@ -24,7 +24,7 @@ def read_starts(path: Path, *, name: str | None) -> Frames:
     Raises
     ------
     DataError
-        If there is no geometry, or two atoms of one lie on top of each other.
+        If there is no geometry.
     """
     if name is None:
         frames = read_frames(path)
@@ -36,9 +36,6 @@ def read_starts(path: Path, *, name: str | None) -> Frames:
             group=np.array([UNGROUPED]),
             source=np.array([UNGROUPED]),
         )
-    check_distances(
-        frames.positions, frames.molecule, where=f"{path}, {name}" if name else str(path)
-    )
     return frames
 
 
@@ -49,6 +46,8 @@ def chosen_starts(frames: Frames, numbers: tuple[int, ...]) -> dict[int, np.ndar
     ------
     ConfigError
         If there is no such frame.
+    DataError
+        If two atoms of one lie on top of each other.
     """
     missing = [k for k in numbers if not 0 <= k < len(frames)]
     if missing:
@@ -57,7 +56,10 @@ def chosen_starts(frames: Frames, numbers: tuple[int, ...]) -> dict[int, np.ndar
             where="--frame",
             hint=f"the file has {len(frames)}, numbered from 0",
         )
-    return {k: frames.positions[k] for k in numbers or range(len(frames))}
+    chosen = {k: frames.positions[k] for k in numbers or range(len(frames))}
+    for k, positions in chosen.items():
+        check_distances(positions[None], frames.molecule, where=f"frame {k}")
+    return chosen
 
 
 def one_start(frames: Frames, number: int | None) -> np.ndarray:
@@ -66,7 +68,9 @@ def one_start(frames: Frames, number: int | None) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If there are several and none is named.
+        If there are several and none is named, or there is no such frame.
+    DataError
+        If two atoms of it lie on top of each other.
     """
     if number is None and len(frames) > 1:
         raise ConfigError(
