@@ -31,6 +31,7 @@ class Stream(IntEnum):
     EXCITATION = 6
     SPHERE = 9
     DIABATIC_START = 8
+    NOISE = 10
 
 
 def philox4x32(

@@ -75,7 +75,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "data": LazyCommand("namd.cli.data:data", "Inspect, check and convert labelled datasets."),
     "train": LazyCommand("namd.cli.train:train", "Train a model on a labelled dataset."),
     "evaluate": LazyCommand("namd.cli.evaluate:evaluate", "Measure a model's errors on a dataset."),
-    "sample": LazyCommand("namd.cli.sample:sample", "Sample geometries of the ground state."),
+    "sample": LazyCommand(
+        "namd.cli.sample:sample", "Sample geometries: vibrations, scans, intersections."
+    ),
     "label": LazyCommand("namd.cli.label:label", "Label geometries with a reference method."),
     "run": LazyCommand("namd.cli.run:run", "Run surface-hopping trajectories."),
     "analyze": LazyCommand(

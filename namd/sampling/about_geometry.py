@@ -10,11 +10,11 @@ from namd.errors import DataError
 from namd.io.hdf5 import create_hdf5, write_array
 from namd.io.library import find_file
 from namd.potentials.protocol import Potential
-from namd.sampling.boltzmann import harmonic_positions, maxwell_boltzmann
 from namd.sampling.conditions import InitialConditions, same_state
 from namd.sampling.geometry import Geometry, check_distances, check_molecule, read_geometry
 from namd.sampling.model_hessian import relaxed_geometry
-from namd.sampling.vibrations import describe_modes, modes_of, treated_modes, wigner_points
+from namd.sampling.thermal import thermal_points
+from namd.sampling.vibrations import wigner_points
 from namd.sampling.wigner import LowModes
 
 
@@ -162,48 +162,22 @@ def from_boltzmann(
         cache=cache,
         device=device,
     )
-    masses = potential.molecule.masses
-    positions = np.repeat(geometry.positions[None], len(identity), axis=0)
-    notes = [f"Maxwell–Boltzmann momenta at {config.temperature_k:g} K"]
-    modes = None
-    if harmonic:
-        low = _low_modes(config)
-        modes = modes_of(geometry, potential.molecule, where=where)
-        positions = harmonic_positions(
-            modes, identity, temperature_k=config.temperature_k, low_modes=low, seed=seed
-        )
-        check_distances(
-            positions,
-            potential.molecule,
-            where="classical harmonic sample",
-            hint="lower the temperature, or freeze soft modes with low_modes.below_inverse_cm",
-        )
-        notes[0] += f", classical harmonic positions: {describe_modes(modes)}"
-        notes += [line for line in treated_modes(modes, low) if "frozen" in line]
-    kept = [
-        word
-        for word, removed in (
-            ("linear", config.remove_translation),
-            ("angular", config.remove_rotation),
-        )
-        if not removed
-    ]
-    if kept:
-        notes[0] += f"; total {' and '.join(kept)} momentum kept"
-    velocities = maxwell_boltzmann(
-        positions,
-        masses,
+    made = thermal_points(
+        geometry,
+        potential.molecule,
         identity,
         temperature_k=config.temperature_k,
+        low_modes=_low_modes(config) if harmonic else None,
         seed=seed,
+        where=where,
         remove_translation=config.remove_translation,
         remove_rotation=config.remove_rotation,
     )
     return InitialConditions(
-        positions=positions,
-        velocities=velocities,
+        positions=made.positions,
+        velocities=made.velocities,
         active_state=same_state(config.state, len(identity)),
         reference=geometry.positions,
-        notes=tuple(notes),
-        modes=modes,
+        notes=made.notes,
+        modes=made.modes,
     )

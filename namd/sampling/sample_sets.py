@@ -7,6 +7,7 @@ import numpy as np
 from namd.io.samples import Samples
 from namd.molecule import Molecule
 from namd.sampling.geometry import Geometry, check_distances, read_geometry
+from namd.sampling.thermal import thermal_points
 from namd.sampling.vibrations import wigner_points
 from namd.sampling.wigner import LowModes
 
@@ -73,6 +74,52 @@ def sample_wigner(
         positions=made.positions,
         velocities=made.velocities,
         method="wigner",
+        seed=seed,
+        notes=made.notes,
+    )
+
+
+def sample_boltzmann(
+    geometry: Geometry,
+    molecule: Molecule,
+    *,
+    number: int,
+    temperature_k: float,
+    low_modes: LowModes | None,
+    seed: int,
+    where: str,
+) -> Samples:
+    """Draw thermal samples 0 to ``number`` − 1, without total linear and angular momentum.
+
+    Parameters
+    ----------
+    geometry, molecule, where
+        As :func:`read_minimum` gives them.
+    number
+        How many.
+    temperature_k, low_modes, seed
+        See :func:`~namd.sampling.thermal.thermal_points`; without ``low_modes`` all samples stay
+        at the geometry.
+
+    Raises
+    ------
+    DataError, PhysicsError
+        As :func:`~namd.sampling.thermal.thermal_points`.
+    """
+    made = thermal_points(
+        geometry,
+        molecule,
+        np.arange(number),
+        temperature_k=temperature_k,
+        low_modes=low_modes,
+        seed=seed,
+        where=where,
+    )
+    return Samples(
+        molecule=molecule,
+        positions=made.positions,
+        velocities=made.velocities,
+        method="boltzmann",
         seed=seed,
         notes=made.notes,
     )

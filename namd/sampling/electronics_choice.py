@@ -1,0 +1,100 @@
+"""Which potential or engine a search uses: a model, a run's potential, or an engine of labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from namd.config.labelling import LabellingConfig
+from namd.config.loading import load_config, read_yaml, validate
+from namd.config.potential import PotentialConfig
+from namd.config.run import RunConfig
+from namd.errors import ConfigError
+from namd.io.library import find_run_config
+from namd.molecule import Molecule
+from namd.nn.device import choose_device
+from namd.potentials.calculator import Electronics
+from namd.potentials.electronics import engine_electronics, potential_electronics
+from namd.potentials.from_config import make_potential
+from namd.potentials.protocol import Potential
+from namd.qm.registry import make_engine
+from namd.sampling.geometry import check_molecule
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChosenElectronics:
+    """What computes.
+
+    Parameters
+    ----------
+    electronics
+        One geometry at a time.
+    labels
+        Of the states.
+    description
+        Name, kind and the like, for the provenance.
+    """
+
+    electronics: Electronics
+    labels: tuple[str, ...]
+    description: dict[str, str]
+
+
+def choose_electronics(
+    molecule: Molecule, *, model: str | None, config: str | None, where: str
+) -> ChosenElectronics:
+    """Make what the command line names.
+
+    Parameters
+    ----------
+    molecule
+        Of the geometries; an engine is made for it.
+    model
+        A model folder, or a name in the zoo.
+    config
+        YAML file with a section ``engine``, as `namd label` takes it, or a run configuration (file
+        or name in the library), whose potential is taken.
+    where
+        Where the geometries come from, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If not exactly one of the two is given, or the configuration is wrong.
+    ModelError
+        If the potential is one of another molecule.
+    """
+    if (model is None) == (config is None):
+        raise ConfigError(
+            "on which surfaces?",
+            where="--model, --config",
+            hint="give a model, or a configuration with an engine or a potential; one of them",
+        )
+    if model is not None:
+        device = choose_device("auto")
+        potential = make_potential(PotentialConfig(model=model), base=Path(), device=device)
+        return _of_potential(potential, molecule, device=device, where=where)
+    path = find_run_config(config or "")
+    data = read_yaml(path)
+    if "engine" in data:
+        labelling = validate(data, LabellingConfig, where=str(path))
+        engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
+        info = engine.describe()
+        return ChosenElectronics(
+            electronics=engine_electronics(engine),
+            labels=info.states.labels,
+            description={"name": info.name, "level_of_theory": info.level_of_theory},
+        )
+    run = load_config(path, RunConfig)
+    device = choose_device(run.device)
+    potential = make_potential(run.potential, base=path.parent, device=device)
+    return _of_potential(potential, molecule, device=device, where=where)
+
+
+def _of_potential(
+    potential: Potential, molecule: Molecule, *, device: str, where: str
+) -> ChosenElectronics:
+    check_molecule(molecule.atomic_numbers, potential.molecule, where=where)
+    return ChosenElectronics(
+        electronics=potential_electronics(potential, device=device),
+        labels=potential.states.labels,
+        description=potential.describe(),
+    )

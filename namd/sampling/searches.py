@@ -1,0 +1,137 @@
+"""Searches from many geometries, one after another; a failed one does not end the others."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from namd import __version__
+from namd.data.frames import Frames
+from namd.errors import EngineError, PhysicsError
+from namd.sampling.intersection import Intersection
+from namd.sampling.relaxation import StationaryPoint
+
+Found: TypeAlias = StationaryPoint | Intersection
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Search:
+    """What came of one start.
+
+    Parameters
+    ----------
+    start
+        Number of the frame in its file.
+    found
+        The geometry; ``None`` if there is none.
+    reason
+        Why not.
+    """
+
+    start: int
+    found: Found | None
+    reason: str = ""
+
+
+def search_all(
+    search: Callable[[Float[np.ndarray, "atom 3"]], Found], starts: dict[int, np.ndarray]
+) -> Iterator[Search]:
+    """Search from every start.
+
+    Parameters
+    ----------
+    search
+        Geometry (Bohr) in, result out.
+    starts
+        Frame number → geometry.
+
+    Yields
+    ------
+    Search
+        As each ends; those that do not converge or cannot be computed with the reason.
+    """
+    for number, positions in starts.items():
+        try:
+            yield Search(start=number, found=search(positions))
+        except (PhysicsError, EngineError) as error:
+            yield Search(start=number, found=None, reason=error.message)
+
+
+def found_frames(
+    searches: list[Search], frames: Frames, *, source: str, stem: str, record: dict[str, Any]
+) -> Frames:
+    """Geometries that were found, each a group of its own.
+
+    Parameters
+    ----------
+    searches
+        Of which one at least has found something.
+    frames
+        The starts.
+    source
+        Of the new frames.
+    stem
+        Their groups are called after it and the number of the start.
+    record
+        Of how they were found, for the provenance.
+
+    Raises
+    ------
+    PhysicsError
+        If nothing was found.
+    """
+    good = [(each.start, each.found) for each in searches if each.found is not None]
+    if not good:
+        reasons = ", ".join(sorted({each.reason for each in searches}))
+        raise PhysicsError(
+            f"none of {len(searches)} searches ended: {reasons}",
+            where=source,
+            hint="start from other geometries",
+        )
+    step = {"step": source, "namd": __version__, **record}
+    return Frames(
+        molecule=frames.molecule,
+        positions=np.stack([found.positions for _, found in good]),
+        group=np.array([f"{stem}-{start:05d}" for start, _ in good]),
+        source=np.full(len(good), source),
+        provenance={**frames.provenance, "steps": [*frames.provenance.get("steps", []), step]},
+    )
+
+
+def as_json(search: Search, *, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Everything that is known of a search as plain JSON types, in atomic units.
+
+    Parameters
+    ----------
+    search
+        One of them.
+    labels
+        Of the states.
+
+    Returns
+    -------
+    dict
+        ``start`` and either ``failure`` or ``energies_hartree`` by state; for an intersection also
+        ``method``, ``gap_hartree`` and ``branching_plane`` (``null`` without couplings) with ``g``
+        and ``h`` in Hartree/Bohr, atom by atom.
+    """
+    if search.found is None:
+        return {"start": search.start, "failure": search.reason}
+    energies = search.found.properties.energies.tolist()
+    told = {"start": search.start, "energies_hartree": dict(zip(labels, energies, strict=True))}
+    if isinstance(search.found, Intersection):
+        plane = search.found.plane
+        told["method"] = search.found.method
+        told["gap_hartree"] = search.found.gap
+        told["branching_plane"] = plane and {
+            "pitch": plane.pitch,
+            "asymmetry": plane.asymmetry,
+            "tilt": plane.tilt,
+            "peakedness": plane.peakedness,
+            "shape": plane.shape,
+            "g": plane.g.tolist(),
+            "h": plane.h.tolist(),
+        }
+    return told

@@ -1,0 +1,46 @@
+"""Frames go to a file and come back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from namd.data.frames import Frames, read_frames
+from namd.data.frames_file import write_frames
+from namd.errors import DataError
+from namd.molecule import Molecule
+
+FRAMES = Frames(
+    molecule=Molecule.from_numbers(np.array([7, 1, 1, 1, 1]), charge=1),
+    positions=np.random.default_rng(0).normal(size=(3, 5, 3)),
+    group=np.array(["a", "a", "b"]),
+    source=np.array(["scan", "scan", "wigner"]),
+    carried={"time": np.array([0.0, 1.0, np.nan])},
+    provenance={"steps": [{"step": "scan", "left_out": 2}]},
+)
+
+
+@pytest.mark.parametrize("name", ["f.h5", "f.xyz"])
+def test_what_is_written_is_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "new" / name
+    write_frames(FRAMES, path)
+    found = read_frames(path)
+    np.testing.assert_allclose(found.positions, FRAMES.positions, atol=1e-7)
+    assert found.molecule.charge == 1
+    assert found.molecule.symbols == FRAMES.molecule.symbols
+    assert found.group.tolist() == ["a", "a", "b"]
+    assert found.source.tolist() == ["scan", "scan", "wigner"]
+    if name == "f.h5":
+        assert found.digest() == FRAMES.digest()
+        assert found.provenance == FRAMES.provenance
+        np.testing.assert_array_equal(found.carried["time"], FRAMES.carried["time"])
+
+
+def test_nothing_is_replaced_unasked_and_no_other_kind_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    write_frames(FRAMES, path)
+    with pytest.raises(DataError, match="exists"):
+        write_frames(FRAMES, path)
+    write_frames(FRAMES, path, overwrite=True)
+    with pytest.raises(DataError, match="ending in one of"):
+        write_frames(FRAMES, tmp_path / "f.csv")
