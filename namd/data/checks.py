@@ -300,7 +300,7 @@ def _geometry(dataset: Dataset) -> list[Fault]:
             )
         )
     ratio = np.ones(len(dataset))
-    ratio[known] = np.median(distance / _bond_lengths(dataset, partner), axis=1)
+    ratio[known] = _median_bond(distance, partner, dataset.molecule.atomic_numbers)
     # Two atoms may well be drawn apart; of three or more, half stay bonded to something.
     upper = BOND_RATIO[1] if len(dataset.molecule) > 2 else np.inf
     wrong = ((ratio < BOND_RATIO[0]) | (ratio > upper)) & ~on_top
@@ -318,13 +318,29 @@ def _geometry(dataset: Dataset) -> list[Fault]:
     return faults
 
 
-def _bond_lengths(
-    dataset: Dataset, partner: Int[np.ndarray, "frame atom"]
-) -> Float[np.ndarray, "frame atom"]:
-    """Sum of the covalent radii of every atom and its partner, Bohr."""
-    radii = covalent_radii[dataset.molecule.atomic_numbers] / ANGSTROM_PER_BOHR
-    lengths: np.ndarray = radii[None] + radii[partner]
-    return lengths
+def bond_ratios(
+    positions: Float[np.ndarray, "frame atom 3"], atomic_numbers: Int[np.ndarray, " atom"]
+) -> Float[np.ndarray, " frame"]:
+    """Median distance of every frame's nearest neighbours over the sum of their covalent radii.
+
+    Parameters
+    ----------
+    positions
+        Bohr; at least two atoms. :data:`BOND_RATIO` bounds what molecules of three or more have.
+    atomic_numbers
+        One per atom.
+    """
+    return _median_bond(*nearest_neighbours(positions), atomic_numbers)
+
+
+def _median_bond(
+    distance: Float[np.ndarray, "frame atom"],
+    partner: Int[np.ndarray, "frame atom"],
+    atomic_numbers: Int[np.ndarray, " atom"],
+) -> Float[np.ndarray, " frame"]:
+    radii = covalent_radii[atomic_numbers] / ANGSTROM_PER_BOHR
+    ratios: np.ndarray = np.median(distance / (radii[None] + radii[partner]), axis=1)
+    return ratios
 
 
 def _force_unit(dataset: Dataset) -> list[Fault]:
