@@ -141,7 +141,7 @@ def test_a_database_becomes_xyz_and_the_assumption_is_told(tmp_path, capsys):
     assert "--to {hdf5,xyz,ase-db}" in capsys.readouterr().err
     assert run([*arguments, "--to", "xyz", "--frames", "1:3"]) == 0
     told = capsys.readouterr().err
-    assert "does not state the units of nacs" in told
+    assert f"{SPAINN}: the units of nacs" in told
     assert "2 frames of C4H8" in told
     assert out.read_text().startswith("12\nProperties=species:S:1:pos:R:3:")
 

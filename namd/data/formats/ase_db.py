@@ -79,8 +79,8 @@ def read_ase_db(path: Path, stated: Stated) -> Dataset:
         numbers contradict the metadata: then the rows are named, counted from 1 as ASE does.
     """
     metadata, rows = _open(path, stated.frames)
-    units = _units(metadata, rows[0].data, stated)
     where = str(path)
+    units = _units(metadata, rows[0].data, stated, where=where)
     for row in rows:
         if not np.array_equal(row.numbers, rows[0].numbers):
             raise DataError(
@@ -99,10 +99,16 @@ def read_ase_db(path: Path, stated: Stated) -> Dataset:
         raise DataError(
             "the dipoles of a database written by shnitsel-tools are in another order",
             where=where,
-            hint="let shnitsel-tools write NetCDF instead",
+            hint="convert the files it was made from",
         )
     kept = ours.get("arrays")
     layout = labels_of(rows, where=where)
+    if (count := metadata.get("n_singlets", len(layout.states))) != len(layout.states):
+        raise DataError(
+            f"n_singlets is {count}, 'energy' holds {len(layout.states)} states",
+            where=f"{where}  metadata",
+            hint="correct the metadata",
+        )
     energies = layout.energies * units["energy"]
     positions = np.array([row.positions for row in rows]) * units["distance"]
     numbers = rows[0].numbers.astype(np.int64)
@@ -211,7 +217,7 @@ def _open(path: Path, frames: slice) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _units(
-    metadata: Mapping[str, Any], data: Mapping[str, Any], stated: Stated
+    metadata: Mapping[str, Any], data: Mapping[str, Any], stated: Stated, *, where: str
 ) -> dict[str, float]:
     """Factor to atomic units of every quantity there is."""
     told = dict(metadata.get("_property_unit_dict", {}))
@@ -230,13 +236,16 @@ def _units(
         elif unit == "1":
             raise DataError(
                 f"the unit of '{key}' is not stated",
-                where="metadata",
+                where=f"{where}  metadata",
                 hint=f"say it with --units {key}=UNIT, e.g. --units {key}={expected}",
             )
-        factors[key] = to_atomic(unit, expected=expected, name=key)
+        try:
+            factors[key] = to_atomic(unit, expected=expected, name=key)
+        except DataError as error:
+            raise DataError(error.message, where=f"{where}  metadata", hint=error.hint) from error
     if assumed:
         stated.warn(
-            f"the database does not state the units of {', '.join(assumed)}: taken in atomic "
+            f"{where}: the units of {', '.join(assumed)} are not stated: taken in atomic "
             "units, as SPaiNN writes them; --units says otherwise"
         )
     return factors

@@ -70,7 +70,7 @@ class Labels:
         return self.stack("energy", (count,) if self.state_first else (1, count)).reshape(-1, count)
 
     def __contains__(self, key: object) -> bool:
-        return all(key in row.data for row in self.rows)
+        return any(key in row.data for row in self.rows)
 
     def stack(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
         """Values of all rows, each of that shape."""

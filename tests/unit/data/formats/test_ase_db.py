@@ -118,6 +118,8 @@ def test_schnarc_has_its_states_first(change):
     [
         ({"metadata": lambda told: told.update(n_triplets=2)}, "several multiplicities"),
         ({"metadata": lambda told: told.update(_distance_unit="eV")}, "'eV' of 'distance'"),
+        ({"metadata": lambda told: told.update(n_singlets=2)}, "n_singlets is 2, .* 3 states"),
+        ({"metadata": lambda told: told.update(__shnitsel_meta="{}")}, "in another order"),
         ({"data": lambda data: data.pop("forces")}, "row 1 has no 'forces'"),
         ({"data": lambda data: data.update(energy=-1.0)}, r"shape \[\], expected \[1, state\]"),
         (
@@ -127,8 +129,20 @@ def test_schnarc_has_its_states_first(change):
     ],
 )
 def test_what_does_not_fit_is_refused(change, changes, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as got:
         read_ase_db(change(BUTENE, **changes), Stated())
+    assert "changed.db" in got.value.where
+
+
+def test_a_label_that_only_some_rows_have_is_not_dropped(tmp_path):
+    with ase.db.connect(BUTENE) as old, ase.db.connect(tmp_path / "some.db") as new:
+        for row in old.select():
+            data = {key: row.data[key] for key in row.data if key != "nacs" or row.id != 3}
+            new.write(row.toatoms(), data=data)
+        told = old.metadata
+    new.metadata = told
+    with pytest.raises(DataError, match="row 3 has no 'nacs'"):
+        read_ase_db(tmp_path / "some.db", Stated())
 
 
 def test_a_damaged_file_is_refused(tmp_path):
