@@ -44,6 +44,24 @@ def data() -> None:
     metavar="N",
     help="Thin trajectories by what differs, to N frames at most.",
 )
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["hdf5", "xyz", "ase-db"]),
+    help="Format of OUT, whatever its name ends in.",
+)
+@click.option(
+    "--units",
+    multiple=True,
+    metavar="NAME=UNIT",
+    help="Unit of a quantity in an ASE database, e.g. distance=Bohr; may be repeated.",
+)
+@click.option(
+    "--frames",
+    metavar="START:STOP",
+    help="Take only these frames of every IN, counted from 0, as Python slices: 10: leaves out "
+    "the first ten.",
+)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def convert(
     *,
@@ -55,33 +73,54 @@ def convert(
     title: str | None,
     licence: str | None,
     thin: int | None,
+    target: str | None,
+    units: "Sequence[str]",
+    frames: str | None,
     force: bool,
 ) -> None:
-    """Bring labelled frames into a dataset file of namd.
+    """Convert labelled frames from and to any known format, and join them.
 
     \b
     Examples:
       namd data convert labels.h5 dataset.h5
       namd data convert labels.h5 thinned.h5 --thin 3500
       namd data convert TRAJ_*/output.dat ch2nh2.h5 --level "MR-CISD(6,4)/aug-cc-pVDZ" --charge 1
+      namd data convert butene.db butene.xyz
+      namd data convert schnarc.db set.h5 --charge 1 --units distance=Bohr --units energy=Hartree \\
+          --units forces=Hartree/Bohr --frames 10:
 
-    IN is an HDF5 table of frames (ours, or arrays of the same names without a header) or the
-    output.dat of a SHARC 2 trajectory; several are joined. What cannot be right (NaN, atoms on top
-    of each other, wrong units, …) is refused, and the frame is named.
+    \b
+    Formats, in and out (IN by its content, OUT by the end of its name):
+      hdf5    .h5 .hdf5      datasets of namd; plain tables of frames (read only)
+      xyz     .xyz .extxyz   extended XYZ with several states, eV and Å
+      ase-db  .db            ASE database of SPaiNN; that of SchNarc (read only)
+      sharc   .dat           output.dat of SHARC 2 (read only)
+
+    What cannot be right (NaN, atoms on top of each other, wrong units, …) is refused, and the
+    frame is named. Units that an ASE database does not state are asked for, or told as assumed.
     """
     from namd.data.checks import unknown_couplings, unknown_forces
     from namd.data.conversion import gather
-    from namd.data.native import write_dataset
+    from namd.data.formats.registry import writer_for
+    from namd.data.formats.spainn_layout import UNITS
+    from namd.data.formats.stated import Stated, parse_frames
+    from namd.data.formats.units import parse_units
     from namd.data.thinning import thin as thin_frames
     from namd.io.hdf5 import refuse_existing
     from namd.io.library import in_library
 
+    write = writer_for(out, name=target)
     if not force:
         refuse_existing(out)
     dataset = gather(
         [in_library(path) for path in inputs],
-        level_of_theory=level,
-        charge=charge,
+        stated=Stated(
+            level_of_theory=level,
+            charge=charge,
+            units=parse_units(units, known=UNITS),
+            frames=parse_frames(frames or ":"),
+            warn=console.warn,
+        ),
         states=states.split() if states is not None else None,
         title=title,
         licence=licence,
@@ -89,7 +128,7 @@ def convert(
     read = len(dataset)
     if thin is not None:
         dataset = thin_frames(dataset, max_frames=thin)
-    write_dataset(dataset, out, overwrite=force)
+    write(dataset, out, overwrite=force)
     kept = f"{len(dataset)} of {read} frames" if len(dataset) < read else _count(read)
     console.note(f"{out}: {kept} of {dataset.molecule.formula}, {out.stat().st_size / 1e6:.1f} MB")
     if lacking := int(unknown_couplings(dataset).sum()):

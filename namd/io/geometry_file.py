@@ -7,15 +7,17 @@ import ase.io
 from namd.errors import DataError
 
 
-def read_atoms(path: Path, *, index: str) -> list[ase.Atoms]:
+def read_atoms(path: Path, *, index: str, file_format: str | None = None) -> list[ase.Atoms]:
     """Frames of a geometry file.
 
     Parameters
     ----------
     path
-        The file; the end of its name tells the format.
+        The file.
     index
         Which frames, as ASE writes it: ``-1`` the last, ``:`` all.
+    file_format
+        ASE's name of the format; the end of the file's name tells it if left out.
 
     Raises
     ------
@@ -23,7 +25,7 @@ def read_atoms(path: Path, *, index: str) -> list[ase.Atoms]:
         If ASE cannot make sense of the file.
     """
     try:
-        return list(ase.io.iread(path, index=index))
+        return list(ase.io.iread(path, index=index, format=file_format))
     except Exception as error:  # each of ASE's readers fails in its own way
         raise DataError(
             f"ASE cannot read a geometry from it: {error or type(error).__name__}",

@@ -80,9 +80,31 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
         yield file
         file.flush()
         image = file.id.get_file_image()
+    save_bytes(path, image, overwrite=True)
+
+
+def save_bytes(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a whole file of any format, atomically, with an error a user can act on.
+
+    Parameters
+    ----------
+    path
+        The file to make; its folder is created if needed.
+    data
+        Its content.
+    overwrite
+        Replace an existing file.
+
+    Raises
+    ------
+    DataError
+        If the file exists and ``overwrite`` is false, or it cannot be written (disk full, …).
+    """
+    if not overwrite:
+        refuse_existing(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, image)
+        write_bytes(path, data)
     except OSError as error:
         raise DataError(
             f"the file could not be written: {error.strerror}",

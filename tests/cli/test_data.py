@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from namd.cli.main import run
+from namd.data.formats.registry import FORMATS
 from namd.data.reading import read_dataset
 
 ROOT = Path(__file__).parents[2]
 SHARC = ROOT / "tests" / "data" / "sharc2-ch2nh2-output.dat"
 THREE_STATES = ROOT / "tests" / "data" / "ch2nh2-sharc2.h5"
 STILBENE = ROOT / "models" / "stilbene-ssr" / "data" / "stilbene-ssr-thinned.h5"
+SPAINN = ROOT / "tests" / "data" / "cis-butene-spainn-mini.db"
+MIXED = ROOT / "tests" / "data" / "ch2nh2-spainn-mini.db"
 SHARC_OPTIONS = ["--level", "MR-CISD(6,4)/aug-cc-pVDZ", "--charge", "1"]
 
 
@@ -120,6 +123,45 @@ def test_sharc_without_a_level_leaves_no_file(tmp_path, capsys):
     assert run(["data", "convert", str(SHARC), str(out), "--charge", "1"]) == 3
     assert "--level" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_formats_in_the_help_are_those_of_the_registry(capsys):
+    assert run(["data", "convert", "--help"]) == 0
+    text = capsys.readouterr().out
+    for entry in FORMATS.values():
+        assert f"{entry.name:<8}{' '.join(entry.suffixes):<15}{entry.summary}" in text
+    writable = "|".join(entry.name for entry in FORMATS.values() if entry.write is not None)
+    assert f"[{writable}]" in text
+
+
+def test_a_database_becomes_xyz_and_the_assumption_is_told(tmp_path, capsys):
+    out = tmp_path / "butene.txt"
+    arguments = ["data", "convert", str(SPAINN), str(out)]
+    assert run(arguments) == 2
+    assert "--to {hdf5,xyz,ase-db}" in capsys.readouterr().err
+    assert run([*arguments, "--to", "xyz", "--frames", "1:3"]) == 0
+    told = capsys.readouterr().err
+    assert f"{SPAINN}: the units of nacs" in told
+    assert "2 frames of C4H8" in told
+    assert out.read_text().startswith("12\nProperties=species:S:1:pos:R:3:")
+
+
+def test_rows_of_mixed_units_stop_a_conversion_until_left_out(tmp_path, capsys):
+    out = tmp_path / "set.h5"
+    arguments = ["data", "convert", str(MIXED), str(out), "--charge", "1"]
+    assert run(arguments) == 3
+    assert "rows 1-2" in capsys.readouterr().err
+    assert not out.exists()
+    assert run([*arguments, "--frames", "2:"]) == 0
+    assert len(read_dataset(out)) == 4
+
+
+@pytest.mark.parametrize(
+    "options", [["--units", "forces"], ["--units", "x=eV"], ["--frames", "3"], ["--frames", "::-1"]]
+)
+def test_options_that_mean_nothing_are_refused(options, tmp_path, capsys):
+    assert run(["data", "convert", str(SPAINN), str(tmp_path / "set.h5"), *options]) == 2
+    assert " ".join(options) in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_message(plain, tmp_path):

@@ -1,0 +1,1 @@
+"""File formats of labelled data, one module each; ``registry`` knows them all."""
