@@ -106,8 +106,8 @@ def convert(
     from namd.data.formats.stated import Stated, parse_frames
     from namd.data.formats.units import parse_units
     from namd.data.thinning import thin as thin_frames
-    from namd.io.hdf5 import refuse_existing
     from namd.io.library import in_library
+    from namd.io.saving import refuse_existing
 
     write = writer_for(out, name=target)
     if not force:

@@ -49,8 +49,8 @@ def check(*, file: Path, as_json: bool, out: Path | None, force: bool) -> None:
     from namd.data.native import write_dataset
     from namd.data.reading import read_dataset
     from namd.errors import DataError
-    from namd.io.hdf5 import refuse_existing
     from namd.io.library import in_library
+    from namd.io.saving import refuse_existing
 
     if out is not None and not force:
         refuse_existing(out)

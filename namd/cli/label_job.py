@@ -17,9 +17,9 @@ from namd.data.native import write_dataset
 from namd.dynamics.stopping import StopRequest, stop_on_signals
 from namd.errors import ConfigError, PhysicsError
 from namd.io.atomic import write_text
-from namd.io.hdf5 import refuse_existing
 from namd.io.library import in_library
 from namd.io.run_folder import RunFolder, locked
+from namd.io.saving import refuse_existing
 from namd.qm.label_folder import LabelFolder, LabelledFrame
 from namd.qm.labelling import (
     describe_job,

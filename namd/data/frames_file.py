@@ -9,9 +9,9 @@ import ase.io
 
 from namd.data.frames import CARRIED, Frames
 from namd.errors import DataError
-from namd.io.atomic import write_text
-from namd.io.hdf5 import create_hdf5, refuse_existing, write_array
+from namd.io.hdf5 import create_hdf5, write_array
 from namd.io.samples import HDF5_SUFFIXES, XYZ_SUFFIXES
+from namd.io.saving import refuse_existing, save_bytes
 from namd.schema import PROPERTIES
 from namd.units import ANGSTROM_PER_BOHR
 
@@ -79,12 +79,4 @@ def _write_xyz(frames: Frames, path: Path) -> None:
     ]
     text = StringIO()
     ase.io.write(text, images, format="extxyz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise DataError(
-            f"the file could not be written: {error.strerror}",
-            where=str(path),
-            hint="is the folder writable and the disk not full?",
-        ) from error
+    save_bytes(path, text.getvalue().encode(), overwrite=True)

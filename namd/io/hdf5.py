@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from namd.errors import DataError
-from namd.io.atomic import write_bytes
+from namd.io.saving import refuse_existing, save_bytes
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHUNK_BYTES = 1 << 18
@@ -52,7 +52,7 @@ def open_hdf5(path: Path | str) -> Iterator[h5py.File]:
 def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.File]:
     """Write an HDF5 file that appears whole or not at all.
 
-    The content is built in memory and written as :func:`namd.io.atomic.write_bytes` does. If the
+    The content is built in memory and written as :func:`namd.io.saving.save_bytes` does. If the
     block raises, nothing is left behind and an older file of that name is untouched.
 
     Parameters
@@ -81,52 +81,6 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
         file.flush()
         image = file.id.get_file_image()
     save_bytes(path, image, overwrite=True)
-
-
-def save_bytes(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write a whole file of any format, atomically, with an error a user can act on.
-
-    Parameters
-    ----------
-    path
-        The file to make; its folder is created if needed.
-    data
-        Its content.
-    overwrite
-        Replace an existing file.
-
-    Raises
-    ------
-    DataError
-        If the file exists and ``overwrite`` is false, or it cannot be written (disk full, …).
-    """
-    if not overwrite:
-        refuse_existing(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data)
-    except OSError as error:
-        raise DataError(
-            f"the file could not be written: {error.strerror}",
-            where=str(path),
-            hint="is the folder writable and the disk not full?",
-        ) from error
-
-
-def refuse_existing(path: Path) -> None:
-    """Refuse to write where a file or folder already is.
-
-    Raises
-    ------
-    DataError
-        If ``path`` exists.
-    """
-    if path.exists():
-        raise DataError(
-            "the file exists and is not overwritten",
-            where=str(path),
-            hint="choose another name, or ask for it to be replaced with --force",
-        )
 
 
 def write_array(

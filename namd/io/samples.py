@@ -22,16 +22,15 @@ from ase import units as ase_units
 from jaxtyping import Float
 
 from namd.errors import DataError
-from namd.io.atomic import write_text
 from namd.io.hdf5 import (
     check_format,
     create_hdf5,
     open_hdf5,
     read_array,
     read_attribute,
-    refuse_existing,
     write_array,
 )
+from namd.io.saving import refuse_existing, save_bytes
 from namd.molecule import Molecule
 from namd.schema import PROPERTIES
 from namd.states import StateSpace
@@ -180,12 +179,4 @@ def _write_xyz(samples: Samples, path: Path) -> None:
         frames.append(atoms)
     text = StringIO()
     ase.io.write(text, frames, format="extxyz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise DataError(
-            f"the file could not be written: {error.strerror}",
-            where=str(path),
-            hint="is the folder writable and the disk not full?",
-        ) from error
+    save_bytes(path, text.getvalue().encode(), overwrite=True)

@@ -47,7 +47,7 @@ from namd.data.formats.units import to_atomic
 from namd.data.lengths import BOND_RATIO, bond_ratios
 from namd.data.plain import UNGROUPED
 from namd.errors import DataError
-from namd.io.hdf5 import refuse_existing, save_bytes
+from namd.io.saving import refuse_existing, save_bytes
 from namd.molecule import Molecule
 from namd.schema import PROPERTIES
 from namd.states import StateSpace

@@ -29,7 +29,7 @@ from namd.data.formats.stated import Stated
 from namd.data.plain import UNGROUPED
 from namd.errors import DataError
 from namd.io.geometry_file import read_atoms
-from namd.io.hdf5 import save_bytes
+from namd.io.saving import save_bytes
 from namd.molecule import Molecule
 from namd.schema import PROPERTIES, Property
 from namd.states import StateSpace
