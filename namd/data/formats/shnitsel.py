@@ -126,6 +126,8 @@ def _joined(leaves: list[Leaf], *, ours: Mapping[str, Any], where: str) -> dict[
     shapes = {name: leaf.arrays[name].shape[1:] for leaf in leaves for name in leaf.arrays}
     joined = {}
     for name in sorted(names):
+        if name not in shapes and PROPERTIES[name].axes:
+            continue  # others have worked on the file since
         shape = shapes.get(name, ())
         joined[name] = np.concatenate(
             [

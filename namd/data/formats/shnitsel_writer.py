@@ -1,6 +1,7 @@
 """Write SHNITSEL files: one group per trajectory, one for frames that belong to none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -17,7 +18,7 @@ from namd.io.netcdf import add_dimension, add_variable
 from namd.schema import PROPERTIES
 
 _VERSION = "v1.2"
-_COORDINATES = "astate atNames atNums state_names state_types state_charges from to"
+_COORDINATES = "time astate atNames atNums state_names state_types state_charges from to"
 
 
 def write_shnitsel(dataset: Dataset, path: Path, *, overwrite: bool = False) -> None:
@@ -47,17 +48,30 @@ def write_shnitsel(dataset: Dataset, path: Path, *, overwrite: bool = False) -> 
         tree = file.create_group(compound)
         info = {"compound_name": compound}
         _annotate(tree, "CompoundGroup", {"compound_info": info, "_shnitsel_compound_info": info})
-        for number, (rows, frames) in enumerate(_groups(dataset)):
-            _write_leaf(tree.create_group(str(number)), dataset, rows, frames, number=number)
+        for number, part in enumerate(_parts(dataset)):
+            _write_leaf(tree.create_group(str(number)), dataset, part, number=number)
 
 
-def _groups(dataset: Dataset) -> Iterator[tuple[Int[np.ndarray, " frame"], str]]:
-    """Frame numbers of each trajectory, then of all other frames; and the name of their axis."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """Frames that make one group of the file: a trajectory or not, and the name of their axis."""
+
+    rows: Int[np.ndarray, " frame"]
+    moving: bool
+    axis: str
+
+
+def _parts(dataset: Dataset) -> list[_Part]:
+    """Every trajectory, then all other frames together.
+
+    shnitsel-tools opens no tree in which some groups have the axis ``time`` and others have not:
+    where there are frames of no trajectory, times stand along the axis ``frame`` everywhere.
+    """
     walks = trajectory_walks(dataset)
-    yield from ((walk, FRAME_DIMENSIONS[0]) for walk in walks)
     rest = np.setdiff1d(np.arange(len(dataset)), np.concatenate([np.zeros(0, np.int64), *walks]))
-    if len(rest):
-        yield rest, FRAME_DIMENSIONS[1]
+    axis = FRAME_DIMENSIONS[1 if len(rest) else 0]
+    parts = [_Part(rows=walk, moving=True, axis=axis) for walk in walks]
+    return [*parts, _Part(rows=rest, moving=False, axis=axis)] if len(rest) else parts
 
 
 def _annotate(group: h5py.Group, level: str, attributes: Mapping[str, object]) -> None:
@@ -67,19 +81,11 @@ def _annotate(group: h5py.Group, level: str, attributes: Mapping[str, object]) -
     group.attrs["__attrs_json_encoded"] = 1
 
 
-def _write_leaf(
-    group: h5py.Group,
-    dataset: Dataset,
-    rows: Int[np.ndarray, " frame"],
-    frames: str,
-    *,
-    number: int,
-) -> None:
-    moving = frames == FRAME_DIMENSIONS[0]
+def _write_leaf(group: h5py.Group, dataset: Dataset, part: _Part, *, number: int) -> None:
     told: dict[str, object] = {
         "input_format": "namd",
         "input_format_version": __version__,
-        "input_type": "dynamic" if moving else "static",
+        "input_type": "dynamic" if part.moving else "static",
         "completed": True,
         "est_level": dataset.level_of_theory,
         "trajid": number,
@@ -89,25 +95,27 @@ def _write_leaf(
     }
     for multiplicity, kind in enumerate(("singlets", "doublets", "triplets"), start=1):
         told[f"num_{kind}"] = len(dataset.states) * (dataset.multiplicity == multiplicity)
-    if moving:
-        time = _in_unit("time", dataset["time"][rows])
+    if part.moving:
+        time = _in_unit("time", dataset["time"][part.rows])
         told |= {
-            "delta_t": float(time[1] - time[0]) if len(time) > 1 else 0.0,
+            "delta_t": float(np.diff(time).min()) if len(time) > 1 else 0.0,
             "t_max": float(time[-1]),
             "max_ts": len(time),
-            "group": str(dataset["group"][rows[0]]),
-            "source": str(dataset["source"][rows[0]]),
+            "group": str(dataset["group"][part.rows[0]]),
+            "source": str(dataset["source"][part.rows[0]]),
         }
     _annotate(group, "TrajectoryData", told)
     group.attrs["coordinates"] = _COORDINATES
-    if moving:
-        _add(group, "time", (frames,), time, **_unit_of("time"))
+    if part.axis == "time":
+        _add(group, "time", ("time",), time, **_unit_of("time"))
     else:
-        _add(group, frames, (frames,), np.arange(len(rows)), long_name="Number of the frame here")
+        numbers = np.arange(len(part.rows))
+        _add(group, part.axis, (part.axis,), numbers, long_name="Number of the frame in this group")
     _write_axes(group, dataset)
-    _write_columns(group, dataset, rows, frames)
-    _write_own(group, dataset, rows, frames)
-    _add(group, "frame_number", (frames,), rows, long_name="Number of the frame in the dataset")
+    _write_columns(group, dataset, part)
+    _write_own(group, dataset, part)
+    meaning = "Number of the frame in the dataset"
+    _add(group, "frame_number", (part.axis,), part.rows, long_name=meaning)
 
 
 def _write_axes(group: h5py.Group, dataset: Dataset) -> None:
@@ -134,42 +142,38 @@ def _write_axes(group: h5py.Group, dataset: Dataset) -> None:
         _add(group, name, (axis,), values, long_name=meaning)
 
 
-def _write_columns(
-    group: h5py.Group, dataset: Dataset, rows: Int[np.ndarray, " frame"], frames: str
-) -> None:
+def _write_columns(group: h5py.Group, dataset: Dataset, part: _Part) -> None:
     """What the layout has a name for."""
     for name, column in COLUMNS.items():
         if name == "nacs" and dataset.has_coupling:
-            values = dataset.nonadiabatic_coupling[rows]
-        elif name != "time" and column.ours in dataset:
-            values = dataset[column.ours][rows]
+            values = dataset.nonadiabatic_coupling[part.rows]
+        elif column.ours in dataset and name not in group and (part.moving or name != "time"):
+            values = dataset[column.ours][part.rows]
         else:
             continue
-        axes = axes_of(PROPERTIES[column.ours], frames=frames)
+        axes = axes_of(PROPERTIES[column.ours], frames=part.axis)
         _add(group, name, axes, _in_unit(name, values), **_unit_of(name))
     if "active_state" in dataset:
-        active = dataset["active_state"][rows]
+        active = dataset["active_state"][part.rows]
         numbers = np.where(active < 0, -1, active + 1)
-        _add(group, "astate", (frames,), numbers, long_name="Active state, from 1")
+        _add(group, "astate", (part.axis,), numbers, long_name="Active state, from 1")
 
 
-def _write_own(
-    group: h5py.Group, dataset: Dataset, rows: Int[np.ndarray, " frame"], frames: str
-) -> None:
+def _write_own(group: h5py.Group, dataset: Dataset, part: _Part) -> None:
     """What it has no name for, under ours and in atomic units."""
     held = {column.ours for column in COLUMNS.values()} | {"active_state"}
-    if frames == FRAME_DIMENSIONS[0]:
-        held |= {"group", "source"}
+    if part.moving:
+        held |= {"group", "source"}  # attributes there
     for name in dataset:
         if name in held:
             continue
-        prop, values = PROPERTIES[name], dataset[name][rows]
-        parts = {name: values}
+        prop, values = PROPERTIES[name], dataset[name][part.rows]
+        columns = {name: values}
         if np.iscomplexobj(values):
-            parts = {f"{name}_real": values.real, f"{name}_imag": values.imag}
-        for part, numbers in parts.items():
-            axes = axes_of(prop, frames=frames)
-            _add(group, part, axes, numbers, long_name=prop.meaning, units=prop.unit)
+            columns = {f"{name}_real": values.real, f"{name}_imag": values.imag}
+        for column, numbers in columns.items():
+            axes = axes_of(prop, frames=part.axis)
+            _add(group, column, axes, numbers, long_name=prop.meaning, units=prop.unit)
 
 
 def _add(

@@ -282,14 +282,26 @@ def test_trajectories_are_groups_and_other_frames_one_more(make_dataset, tmp_pat
         sizes = [file[f"H2O/{k}/atXYZ"].shape[0] for k in range(3)]
         assert sizes == [5, 5, 3]
         assert len(file["H2O"]) == 3
-        leading = [file[f"H2O/{k}/atXYZ"].dims[0][0].name.rpartition("/")[2] for k in range(3)]
-        assert leading == ["time", "time", "frame"]
+        leading = {file[f"H2O/{k}/atXYZ"].dims[0][0].name.rpartition("/")[2] for k in range(3)}
+        assert leading == {"frame"}
+        assert "time" not in file["H2O/2"]
         assert file["H2O/0"].attrs["group"] == '"traj-0"'
         assert file["H2O/0/atXYZ"].attrs["units"] == '"Bohr"'
     back = read_shnitsel(tmp_path / "mixed.nc", Stated())
     assert back["group"].tolist() == dataset["group"].tolist()
     assert back["source"].tolist() == dataset["source"].tolist()
     np.testing.assert_array_equal(back["positions"], dataset["positions"])
+    np.testing.assert_allclose(back["time"], dataset["time"], rtol=4e-16)
+
+
+def test_trajectories_alone_have_an_axis_of_time(make_dataset, tmp_path):
+    dataset = make_dataset(walks=2, steps=5, single=0)
+    write_shnitsel(dataset, tmp_path / "walks.nc")
+    with h5py.File(tmp_path / "walks.nc") as file:
+        assert file["H2O/1/forces"].dims[0][0] == file["H2O/1/time"]
+        np.testing.assert_allclose(file["H2O/1/time"][1], 0.5, rtol=1e-4)
+        assert file["H2O/1/time"].attrs["units"] == '"fs"'
+    back = read_shnitsel(tmp_path / "walks.nc", Stated())
     np.testing.assert_allclose(back["time"], dataset["time"], rtol=4e-16)
 
 
@@ -315,6 +327,14 @@ def test_unknown_units_under_our_names_are_no_part_of_another_file(everything, t
     back = read_shnitsel(tmp_path / "all.nc", Stated(warn=warnings.append))
     assert "diabatic_hamiltonian" not in back
     assert "diabatic_hamiltonian" in warnings[-1]
+
+
+def test_a_variable_that_others_took_out_is_not_missed(everything, tmp_path):
+    write_shnitsel(everything, tmp_path / "all.nc")
+    with h5py.File(tmp_path / "all.nc", "r+") as file:
+        for leaf in file["CH4N"].values():
+            del leaf["dip_perm"]
+    assert set(read_shnitsel(tmp_path / "all.nc", Stated())) == set(PROPERTIES) - {"dipoles"}
 
 
 def test_what_a_dataset_lacks_it_lacks_afterwards(make_dataset, tmp_path):
