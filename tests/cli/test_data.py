@@ -145,6 +145,18 @@ def test_a_database_becomes_xyz_and_the_assumption_is_told(tmp_path, capsys):
     assert out.read_text().startswith("12\nProperties=species:S:1:pos:R:3:")
 
 
+def test_a_trajectory_goes_to_shnitsel_and_back_to_sharc(tmp_path, capsys):
+    tree, again = tmp_path / "tree.nc", tmp_path / "TRAJ_1" / "output.dat"
+    assert run(["data", "convert", str(SHARC), str(tree), *SHARC_OPTIONS]) == 0
+    assert run(["data", "convert", str(tree), str(again)]) == 0
+    assert "6 frames of CH4N" in capsys.readouterr().err
+    several = [str(THREE_STATES), str(tmp_path / "several.dat")]
+    capsys.readouterr()
+    assert run(["data", "convert", *several]) == 3
+    assert "the frames are of 2 trajectories" in capsys.readouterr().err
+    assert run(["data", "convert", *several, "--frames", ":100"]) == 0
+
+
 def test_rows_of_mixed_units_stop_a_conversion_until_left_out(tmp_path, capsys):
     out = tmp_path / "set.h5"
     arguments = ["data", "convert", str(MIXED), str(out), "--charge", "1"]

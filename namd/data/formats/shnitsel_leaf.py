@@ -24,6 +24,7 @@ from namd.states import StateSpace
 _NEEDED = ("energy", "forces", "atNums")
 _TRAJECTORY = ("atrajectory", "trajid", "trajid_")
 """Number of the trajectory of each frame, where several stand in one table."""
+_PARTS = ("real", "imag")
 _NOT_MISSED = {"astate", "sdiag", "frame", "frame_number", "group", "source", *_TRAJECTORY}
 
 
@@ -105,8 +106,8 @@ def read_leaf(group: h5py.Group, stated: Stated, *, place: str, ours: bool) -> L
     if not ours:
         arrays = _unknown_as_nan(arrays)
     arrays |= _names(table, attributes, place=place)
-    missed = {name for name in table.variables if table.frames in table.axes(name)}
-    own = {name.removesuffix("_real").removesuffix("_imag") for name in missed} & arrays.keys()
+    taken = arrays.keys() | {f"{name}_{part}" for name in arrays for part in _PARTS}
+    taken |= COLUMNS.keys() | _NOT_MISSED
     return Leaf(
         numbers=tuple(int(z) for z in table.take("atNums", ("atom",))),
         charge=_charge(table, attributes),
@@ -121,9 +122,8 @@ def read_leaf(group: h5py.Group, stated: Stated, *, place: str, ours: bool) -> L
         assumed=tuple(assumed),
         left=tuple(
             name
-            for name in missed
-            if name not in COLUMNS.keys() | _NOT_MISSED
-            and name.removesuffix("_real").removesuffix("_imag") not in own
+            for name in table.variables
+            if table.frames in table.axes(name) and name not in taken
         ),
         where=table.where,
     )
@@ -145,14 +145,22 @@ class _Table:
         self.single = not others
         self.frames = others[0] if others else FRAME_DIMENSIONS[1]
         state = self.variables.get("state")
-        labels = self.take("energy", (self.frames, "state")).shape[1:] if "energy" in self else (0,)
-        self.state_numbers = np.arange(1, labels[0] + 1) if state is None else read_variable(state)
+        self.state_numbers = (
+            np.arange(1, self.length("energy", "state") + 1)
+            if state is None
+            else read_variable(state)
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self.variables
 
     def axes(self, name: str) -> tuple[str, ...]:
         return dimensions(self.variables[name])
+
+    def length(self, name: str, axis: str) -> int:
+        """Length of an axis of a variable; 1 of one that it has not."""
+        axes = self.axes(name) if name in self else ()
+        return int(self.variables[name].shape[axes.index(axis)]) if axis in axes else 1
 
     def attribute(self, name: str, key: str) -> Any:
         return attributes_of(self.variables[name]).get(key, "")
@@ -180,15 +188,15 @@ class _Table:
         if not {"from", "to"} <= self.variables.keys():
             raise DataError("'from' and 'to' of the pairs of states are missing", where=self.where)
         first, second = self.numbered_states("from"), self.numbered_states("to")
+        told = list(zip(first.tolist(), second.tolist(), strict=True))
         pairs = StateSpace.singlets(count).pairs
         result = np.full((len(values), len(pairs), *values.shape[2:]), np.nan)
-        for row, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-            if (i, j) in pairs:
-                result[:, pairs.index((i, j))] = values[:, row]
-            elif (j, i) in pairs and (j, i) not in zip(
-                first.tolist(), second.tolist(), strict=True
-            ):
-                result[:, pairs.index((j, i))] = -values[:, row] if odd else values[:, row]
+        for number, (i, j) in enumerate(pairs):
+            if (i, j) in told:
+                result[:, number] = values[:, told.index((i, j))]
+            elif (j, i) in told:
+                turned = values[:, told.index((j, i))]
+                result[:, number] = -turned if odd else turned
         return result
 
 
@@ -229,7 +237,7 @@ def _own(table: _Table) -> dict[str, np.ndarray]:
         if prop.name in held:
             continue
         if f"{prop.name}_real" in table:
-            real, imaginary = (table.take(f"{prop.name}_{part}", axes) for part in ("real", "imag"))
+            real, imaginary = (table.take(f"{prop.name}_{part}", axes) for part in _PARTS)
             arrays[prop.name] = real + 1j * imaginary
         elif prop.name in table:
             arrays[prop.name] = table.take(prop.name, axes)
@@ -240,7 +248,7 @@ def _own(table: _Table) -> dict[str, np.ndarray]:
 
 def _names(table: _Table, attributes: Mapping[str, Any], *, place: str) -> dict[str, np.ndarray]:
     """Group and source of every frame."""
-    count = len(table.take("atXYZ", (table.frames, "atom", "direction")))
+    count = table.length("atXYZ", table.frames)
     known = {
         name: table.take(name, (table.frames,)) for name in ("group", "source") if name in table
     }
