@@ -221,7 +221,7 @@ def _layout(
     states, atoms = range(1, header.states + 1), len(header.atomic_numbers)
     n = header.states
     layout = {
-        "step": (("0 Step",), (-1,)),
+        "step": (("0 Step",), (len(" ".join(first.get("0 Step", [])).split()),)),
         "hamiltonian": (("1 Hamiltonian",), (n, n, 2)),
         "rotation": (("2 U matrix",), (n, n, 2)),
         "dipoles": (tuple(f"3 Dipole moments {axis}" for axis in "XYZ"), (n, n, 2)),

@@ -140,6 +140,7 @@ def test_missing_gradients_and_couplings_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("           1\n! 1 H", " 1 0.5 0.5\n! 1 H", "block 1.*section '0 Step'"),
         ("! 12 Velocities in a.u.", "! 12 Speeds", "block 0.*'12 Velocities' is missing"),
         ("0.2791000000000E-003", "*" * 20, "block 0.*section '12 Velocities'"),
         (" natom           6", " natom           7", "header cannot be read"),
