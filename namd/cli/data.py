@@ -47,14 +47,15 @@ def data() -> None:
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["hdf5", "xyz", "ase-db"]),
+    type=click.Choice(["hdf5", "xyz", "ase-db", "shnitsel", "sharc"]),
     help="Format of OUT, whatever its name ends in.",
 )
 @click.option(
     "--units",
     multiple=True,
     metavar="NAME=UNIT",
-    help="Unit of a quantity in an ASE database, e.g. distance=Bohr; may be repeated.",
+    help="Unit of a quantity in an ASE database or a SHNITSEL file, e.g. distance=Bohr; may be "
+    "repeated.",
 )
 @click.option(
     "--frames",
@@ -86,23 +87,24 @@ def convert(
       namd data convert labels.h5 thinned.h5 --thin 3500
       namd data convert TRAJ_*/output.dat ch2nh2.h5 --level "MR-CISD(6,4)/aug-cc-pVDZ" --charge 1
       namd data convert butene.db butene.xyz
+      namd data convert butene.nc butene.h5 --level "SA3-CASSCF(2,2)/cc-pVDZ"
       namd data convert schnarc.db set.h5 --charge 1 --units distance=Bohr --units energy=Hartree \\
           --units forces=Hartree/Bohr --frames 10:
 
     \b
     Formats, in and out (IN by its content, OUT by the end of its name):
-      hdf5    .h5 .hdf5      datasets of namd; plain tables of frames (read only)
-      xyz     .xyz .extxyz   extended XYZ with several states, eV and Å
-      ase-db  .db            ASE database of SPaiNN; that of SchNarc (read only)
-      sharc   .dat           output.dat of SHARC 2 (read only)
+      hdf5      .h5 .hdf5      datasets of namd; plain tables of frames (read only)
+      xyz       .xyz .extxyz   extended XYZ with several states, eV and Å
+      ase-db    .db            ASE database of SPaiNN; that of SchNarc (read only)
+      shnitsel  .nc            NetCDF trajectories of SHNITSEL
+      sharc     .dat           output.dat of SHARC 2 to 4, one trajectory
 
     What cannot be right (NaN, atoms on top of each other, wrong units, …) is refused, and the
-    frame is named. Units that an ASE database does not state are asked for, or told as assumed.
+    frame is named. Units that a file does not state are asked for, or told as assumed.
     """
     from namd.data.checks import unknown_couplings, unknown_forces
     from namd.data.conversion import gather
-    from namd.data.formats.registry import writer_for
-    from namd.data.formats.spainn_layout import UNITS
+    from namd.data.formats.registry import UNITS, writer_for
     from namd.data.formats.stated import Stated, parse_frames
     from namd.data.formats.units import parse_units
     from namd.data.thinning import thin as thin_frames

@@ -204,6 +204,23 @@ class Dataset:
             "hartree/bohr) with the axes [frame, pair, atom, 3]",
         )
 
+    @cached_property
+    def nonadiabatic_coupling(self) -> Float[np.ndarray, "frame pair atom 3"]:
+        """d_ij = ⟨i|∇j⟩ = h_ij/(E_j − E_i), 1/Bohr, from whichever of d and h is stored.
+
+        NaN where only h is and the gap is zero.
+
+        Raises
+        ------
+        DataError
+            If neither is.
+        """
+        if "nonadiabatic_coupling" in self:
+            return self.arrays["nonadiabatic_coupling"]
+        gaps = self.gaps[:, :, None, None]
+        coupling: np.ndarray = self.interstate_coupling / np.where(gaps == 0.0, np.nan, gaps)
+        return coupling
+
     @property
     def interstate_coupling_or_none(self) -> Float[np.ndarray, "frame pair atom 3"] | None:
         """:attr:`interstate_coupling`, or None where the dataset has no couplings."""

@@ -47,7 +47,7 @@ def _read_plain_or_say_why(file: h5py.File) -> Dataset:
         raise DataError(
             f"{error.message}: this HDF5 file is not a dataset of labelled frames",
             where=error.where,
-            hint=error.hint,
+            hint=f"{error.hint}; files of other programs are read by `namd data convert IN OUT`",
         ) from error
 
 

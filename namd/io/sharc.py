@@ -1,4 +1,4 @@
-"""Read the ``output.dat`` of a SHARC 2 trajectory.
+"""Read the ``output.dat`` of a SHARC trajectory, versions 2 to 4.
 
 The file has a header of settings and arrays, then one block per time step. A block is a sequence
 of sections, each opened by a line ``! <number> <title>``:
@@ -6,7 +6,7 @@ of sections, each opened by a line ``! <number> <title>``:
 =======  =============================================================
 section  content, atomic units
 =======  =============================================================
-0        step number
+0        step number; with an adaptive step (SHARC 3 on) also time and step in fs
 1        Hamiltonian in the spin-free (MCH) basis, less ``ezero``
 2        U, MCH → diagonal basis
 3        dipole matrices X, Y, Z (MCH)
@@ -36,6 +36,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 
 from namd.errors import DataError
+from namd.units import FS_PER_ATOMIC_TIME
 
 SIGNATURE = b"SHARC_version"
 _END_OF_SETTINGS = re.compile(r"\*+ End of settings \*+")
@@ -54,7 +55,7 @@ class SharcTrajectory:
     step
         Numbers of the steps.
     timestep
-        ħ/Hartree.
+        ħ/Hartree; the first one if it adapts.
     substeps
         Electronic substeps per step.
     laser
@@ -124,7 +125,7 @@ class _Header:
 
 
 def read_sharc_output(path: Path | str) -> SharcTrajectory:
-    """Read a SHARC 2 ``output.dat``.
+    """Read an ``output.dat``.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def read_sharc_output(path: Path | str) -> SharcTrajectory:
         raise DataError(
             "this is not a SHARC output.dat: the header is missing or cut short",
             where=str(path),
-            hint="give the text file output.dat of a SHARC 2 trajectory",
+            hint="give the text file output.dat of a trajectory of SHARC 2 to 4",
         )
     header = _read_header(
         path, text[: settings_end.start()], text[settings_end.end() : header_end.start()]
@@ -185,7 +186,7 @@ def _read_header(path: Path, settings_text: str, arrays_text: str) -> _Header:
         raise DataError(
             f"the header cannot be read: {error}",
             where=str(path),
-            hint="the output.dat of SHARC 2 names nstates_m, natom, dtstep, nsubsteps, ezero and "
+            hint="the output.dat of SHARC names nstates_m, natom, dtstep, nsubsteps, ezero and "
             "the atoms",
         ) from error
     if any(others) or not singlets:
@@ -220,7 +221,7 @@ def _layout(
     states, atoms = range(1, header.states + 1), len(header.atomic_numbers)
     n = header.states
     layout = {
-        "step": (("0 Step",), ()),
+        "step": (("0 Step",), (len(" ".join(first.get("0 Step", [])).split()),)),
         "hamiltonian": (("1 Hamiltonian",), (n, n, 2)),
         "rotation": (("2 U matrix",), (n, n, 2)),
         "dipoles": (tuple(f"3 Dipole moments {axis}" for axis in "XYZ"), (n, n, 2)),
@@ -264,16 +265,17 @@ def _read_blocks(header: _Header, blocks: list[dict[str, list[str]]]) -> SharcTr
         return column(name).reshape(len(steps), *shape) if name in layout else None
 
     n, atoms = header.states, len(header.atomic_numbers)
+    step, *clock = np.moveaxis(column("step")[:, 0], -1, 0)
     diagonal = column("hamiltonian")[:, 0, np.arange(n), np.arange(n), 0]
     rotation = _complex(column("rotation")[:, 0])
     return SharcTrajectory(
         atomic_numbers=header.atomic_numbers,
         masses=header.masses,
-        step=column("step")[:, 0].astype(np.int64),
+        step=step.astype(np.int64),
         timestep=header.timestep,
         substeps=header.substeps,
         laser=header.laser,
-        time=column("step")[:, 0] * header.timestep,
+        time=clock[0] / FS_PER_ATOMIC_TIME if clock else step * header.timestep,
         energies=diagonal + header.zero,
         relative_energies=diagonal,
         positions=column("positions")[:, 0],

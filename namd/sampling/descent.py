@@ -29,9 +29,11 @@ class _FieldCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
 
     implemented_properties = ("energy", "forces")
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, *, where: str) -> None:
         super().__init__()
         self.field = field
+        self.where = where
+        self.last: np.ndarray | None = None
 
     def calculate(
         self,
@@ -39,9 +41,22 @@ class _FieldCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
         properties: Sequence[str] = ("forces",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Evaluate the field at the positions of ``atoms``."""
+        """Evaluate the field at the positions of ``atoms``.
+
+        Raises
+        ------
+        PhysicsError
+            If it is exactly the one of the geometry before: there is no curvature to walk by.
+        """
         super().calculate(atoms, properties, system_changes)
         gradient = self.field(self.atoms.positions / ANGSTROM_PER_BOHR)
+        if self.last is not None and np.array_equal(gradient, self.last):
+            raise PhysicsError(
+                "the force is the same at two geometries: it leads nowhere",
+                where=self.where,
+                hint="start elsewhere; is this a potential of a molecule?",
+            )
+        self.last = gradient
         self.results = {"energy": 0.0, "forces": -gradient * EV_PER_ANGSTROM_PER_ATOMIC_FORCE}
 
 
@@ -80,10 +95,10 @@ def descend(
     Raises
     ------
     PhysicsError
-        If the tolerance is not reached.
+        If the tolerance is not reached, or the field does not change on the way.
     """
     atoms = Atoms(numbers=atomic_numbers, positions=positions * ANGSTROM_PER_BOHR)
-    atoms.calc = _FieldCalculator(field)
+    atoms.calc = _FieldCalculator(field, where=where)
     atoms.set_constraint(list(constraints))
     limit = tolerance * EV_PER_ANGSTROM_PER_ATOMIC_FORCE
     with BFGS(atoms, logfile=None) as walk:

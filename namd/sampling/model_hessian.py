@@ -1,66 +1,23 @@
 """The ground-state minimum and Hessian of a potential itself.
 
-The geometry is relaxed on S0 with BFGS, then the forces are differentiated by central differences,
-∂²E/∂R_i∂R_j = −[F_i(R + h e_j) − F_i(R − h e_j)] / 2h, all displaced geometries in batched calls.
+The geometry is relaxed on S0 (:mod:`namd.sampling.relaxation`), then the forces are differentiated
+by central differences, ∂²E/∂R_i∂R_j = −[F_i(R + h e_j) − F_i(R − h e_j)] / 2h, all displaced
+geometries in batched calls.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.optimize import minimize
 
-from namd.errors import PhysicsError
+from namd.potentials.electronics import potential_electronics
 from namd.potentials.protocol import Potential
 from namd.sampling.geometry import Geometry
+from namd.sampling.relaxation import relax_state
 
 FORCE_TOLERANCE = 2e-5
-ACCEPTED_FORCE = 5e-4
-"""Hartree/Bohr: a network in single precision may not reach the tolerance, but this it must."""
+"""Hartree/Bohr; 0.001 eV/Å. A Hessian is wanted nearer to the minimum than a geometry is."""
 DISPLACEMENT = 0.01
-LONGEST_WAY = 20.0
-"""Bohr: an atom that goes further than this on the way to the minimum is leaving."""
 _BATCH = 64
-
-
-def relax(
-    potential: Potential, positions: Float[np.ndarray, "atom 3"], *, device: str = "cpu"
-) -> Float[np.ndarray, "atom 3"]:
-    """Ground-state minimum next to ``positions``, Bohr.
-
-    Raises
-    ------
-    PhysicsError
-        If no minimum is reached.
-    """
-    shape = positions.shape
-
-    def energy_and_gradient(flat: Float[np.ndarray, " coordinate"]) -> tuple[float, np.ndarray]:
-        if not np.abs(flat - positions.ravel()).max() < LONGEST_WAY:
-            raise PhysicsError(
-                "the geometry does not relax on S0: it falls apart on the way",
-                where="initial_conditions.hessian = model",
-                hint="start from a geometry nearer to the minimum, or give a Hessian",
-            )
-        geometry = torch.as_tensor(flat.reshape(1, *shape), dtype=torch.float64, device=device)
-        ground = torch.zeros(1, dtype=torch.int64, device=device)
-        surfaces = potential.surfaces(geometry, ground)
-        return float(surfaces.energies[0, 0]), -surfaces.force[0].cpu().numpy().ravel()
-
-    result = minimize(
-        energy_and_gradient,
-        positions.ravel(),
-        jac=True,
-        method="BFGS",
-        options={"gtol": FORCE_TOLERANCE, "maxiter": 1000},
-    )
-    largest = float(np.abs(result.jac).max())
-    if not largest < ACCEPTED_FORCE:
-        raise PhysicsError(
-            f"the geometry does not relax on S0: a force of {largest:.1e} Hartree/Bohr is left",
-            where="initial_conditions.hessian = model",
-            hint="start from a geometry nearer to the minimum, or give a Hessian",
-        )
-    return np.asarray(result.x).reshape(shape)
 
 
 def model_hessian(
@@ -89,8 +46,20 @@ def model_hessian(
 
 
 def relaxed_geometry(potential: Potential, guess: Geometry, *, device: str = "cpu") -> Geometry:
-    """Relax a guess on S0 and differentiate there."""
-    positions = relax(potential, guess.positions, device=device)
+    """Relax a guess on S0 and differentiate there.
+
+    Raises
+    ------
+    PhysicsError
+        If no minimum is reached.
+    """
+    positions = relax_state(
+        potential_electronics(potential, device=device),
+        guess.atomic_numbers,
+        guess.positions,
+        state=0,
+        tolerance=FORCE_TOLERANCE,
+    ).positions
     return Geometry(
         atomic_numbers=guess.atomic_numbers,
         positions=positions,

@@ -198,6 +198,8 @@ def _refuse_trajectory(trajectory: SharcTrajectory, *, where: str) -> None:
         message = "a replay needs at least two steps"
     elif (np.diff(trajectory.step) != 1).any():
         message = "the file does not hold every step"
+    elif np.abs(trajectory.time / trajectory.timestep - trajectory.step).max() > 1e-3:
+        message = "the time step adapts: only a fixed one is replayed"
     elif np.minimum(weights, np.abs(1.0 - weights)).max() > 1e-8:
         message = "the states are mixed (spin-orbit coupling): only U with one 1 a row is replayed"
     elif np.abs(np.diff(weights, axis=0)).max() > 0.5:

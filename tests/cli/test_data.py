@@ -129,21 +129,32 @@ def test_formats_in_the_help_are_those_of_the_registry(capsys):
     assert run(["data", "convert", "--help"]) == 0
     text = capsys.readouterr().out
     for entry in FORMATS.values():
-        assert f"{entry.name:<8}{' '.join(entry.suffixes):<15}{entry.summary}" in text
-    writable = "|".join(entry.name for entry in FORMATS.values() if entry.write is not None)
-    assert f"[{writable}]" in text
+        assert f"{entry.name:<10}{' '.join(entry.suffixes):<15}{entry.summary}" in text
+    assert f"[{'|'.join(FORMATS)}]" in text
 
 
 def test_a_database_becomes_xyz_and_the_assumption_is_told(tmp_path, capsys):
     out = tmp_path / "butene.txt"
     arguments = ["data", "convert", str(SPAINN), str(out)]
     assert run(arguments) == 2
-    assert "--to {hdf5,xyz,ase-db}" in capsys.readouterr().err
+    assert "--to {hdf5,xyz,ase-db,shnitsel,sharc}" in capsys.readouterr().err
     assert run([*arguments, "--to", "xyz", "--frames", "1:3"]) == 0
     told = capsys.readouterr().err
     assert f"{SPAINN}: the units of nacs" in told
     assert "2 frames of C4H8" in told
     assert out.read_text().startswith("12\nProperties=species:S:1:pos:R:3:")
+
+
+def test_a_trajectory_goes_to_shnitsel_and_back_to_sharc(tmp_path, capsys):
+    tree, again = tmp_path / "tree.nc", tmp_path / "TRAJ_1" / "output.dat"
+    assert run(["data", "convert", str(SHARC), str(tree), *SHARC_OPTIONS]) == 0
+    assert run(["data", "convert", str(tree), str(again)]) == 0
+    assert "6 frames of CH4N" in capsys.readouterr().err
+    several = [str(THREE_STATES), str(tmp_path / "several.dat")]
+    capsys.readouterr()
+    assert run(["data", "convert", *several]) == 3
+    assert "the frames are of 2 trajectories" in capsys.readouterr().err
+    assert run(["data", "convert", *several, "--frames", ":100"]) == 0
 
 
 def test_rows_of_mixed_units_stop_a_conversion_until_left_out(tmp_path, capsys):

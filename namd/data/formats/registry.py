@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from namd.data.dataset import Dataset
-from namd.data.formats import ase_db, extended_xyz, sharc
+from namd.data.formats import ase_db, extended_xyz, sharc, shnitsel, shnitsel_layout, spainn_layout
+from namd.data.formats.shnitsel_writer import write_shnitsel
 from namd.data.formats.stated import Stated
 from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
@@ -17,6 +18,11 @@ from namd.errors import ConfigError, DataError
 from namd.io.hdf5 import HDF5_SIGNATURE
 
 _HEAD = 4096
+
+UNITS: dict[str, tuple[str, ...]] = {
+    name: (unit,) for name, unit in spainn_layout.UNITS.items()
+} | shnitsel_layout.UNITS
+"""Quantities whose unit a user may state, and the atomic units that it may be like."""
 
 
 @runtime_checkable
@@ -40,27 +46,39 @@ class Format:
     summary
         What it is, in a few words.
     recognises
-        Whether a file that begins with these bytes is one.
+        Whether a file is one.
     read
         Reader; raises :class:`~namd.errors.DataError`.
     write
-        Writer, None where there is none.
+        Writer; raises :class:`~namd.errors.DataError`, too.
     """
 
     name: str
     suffixes: tuple[str, ...]
     summary: str
-    recognises: Callable[[bytes], bool]
+    recognises: Callable[[Path], bool]
     read: Callable[[Path, Stated], Dataset]
-    write: Writer | None = None
+    write: Writer
 
 
 def _read_hdf5(path: Path, stated: Stated) -> Dataset:
     return stated.take(read_dataset(path))
 
 
-def _is_hdf5(head: bytes) -> bool:
-    return head.startswith(HDF5_SIGNATURE)
+def _is_hdf5(path: Path) -> bool:
+    """Whether a file is HDF5, and none of the formats that are HDF5 as well."""
+    begins = _begins(lambda head: head.startswith(HDF5_SIGNATURE))
+    return begins(path) and not shnitsel.recognises(path)
+
+
+def _begins(recognises: Callable[[bytes], bool]) -> Callable[[Path], bool]:
+    """Ask a question of how a file begins."""
+
+    def of_file(path: Path) -> bool:
+        with path.open("rb") as stream:
+            return recognises(stream.read(_HEAD))
+
+    return of_file
 
 
 FORMATS: dict[str, Format] = {
@@ -78,7 +96,7 @@ FORMATS: dict[str, Format] = {
             name="xyz",
             suffixes=(".xyz", ".extxyz"),
             summary="extended XYZ with several states, eV and Å",
-            recognises=extended_xyz.recognises,
+            recognises=_begins(extended_xyz.recognises),
             read=extended_xyz.read_extended_xyz,
             write=extended_xyz.write_extended_xyz,
         ),
@@ -86,23 +104,32 @@ FORMATS: dict[str, Format] = {
             name="ase-db",
             suffixes=(".db",),
             summary="ASE database of SPaiNN; that of SchNarc (read only)",
-            recognises=ase_db.recognises,
+            recognises=_begins(ase_db.recognises),
             read=ase_db.read_ase_db,
             write=ase_db.write_ase_db,
         ),
         Format(
+            name="shnitsel",
+            suffixes=(".nc",),
+            summary="NetCDF trajectories of SHNITSEL",
+            recognises=shnitsel.recognises,
+            read=shnitsel.read_shnitsel,
+            write=write_shnitsel,
+        ),
+        Format(
             name="sharc",
             suffixes=(".dat",),
-            summary="output.dat of SHARC 2 (read only)",
-            recognises=sharc.recognises,
+            summary="output.dat of SHARC 2 to 4, one trajectory",
+            recognises=_begins(sharc.recognises),
             read=sharc.read_sharc,
+            write=sharc.write_sharc,
         ),
     )
 }
 
 
 def format_of_content(path: Path) -> Format:
-    """Tell the format of a file by how it begins.
+    """Tell the format of a file by its content.
 
     Raises
     ------
@@ -110,15 +137,13 @@ def format_of_content(path: Path) -> Format:
         If it cannot be read, or is of no known format.
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
+        for entry in FORMATS.values():
+            if entry.recognises(path):
+                return entry
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror}", where=str(path), hint="check the path"
         ) from error
-    for entry in FORMATS.values():
-        if entry.recognises(head):
-            return entry
     raise DataError(
         "the file is of no format that namd reads",
         where=str(path),
@@ -139,9 +164,8 @@ def writer_for(path: Path, *, name: str | None = None) -> Writer:
     Raises
     ------
     ConfigError
-        If the end of the name says nothing, or the format can only be read.
+        If the end of the name says nothing.
     """
-    writable = {entry.name: entry for entry in FORMATS.values() if entry.write is not None}
     chosen = [
         entry
         for entry in FORMATS.values()
@@ -150,14 +174,8 @@ def writer_for(path: Path, *, name: str | None = None) -> Writer:
     if not chosen:
         raise ConfigError(
             f"the name does not tell a format, expected an end of "
-            f"{', '.join(suffix for entry in writable.values() for suffix in entry.suffixes)}",
+            f"{', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}",
             where=str(path),
-            hint=f"name the format with --to {{{','.join(writable)}}}",
-        )
-    if chosen[0].write is None:
-        raise ConfigError(
-            f"{chosen[0].name} can only be read",
-            where=str(path),
-            hint=f"write one of {', '.join(writable)}",
+            hint=f"name the format with --to {{{','.join(FORMATS)}}}",
         )
     return chosen[0].write

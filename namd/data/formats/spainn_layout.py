@@ -186,11 +186,7 @@ def columns_of(dataset: Dataset) -> dict[str, np.ndarray]:
         "forces": np.swapaxes(dataset["forces"], 1, 2),
     }
     if dataset.has_coupling:
-        d = dataset.get("nonadiabatic_coupling")
-        if d is None:
-            gaps = dataset.gaps[:, :, None, None]
-            d = dataset.interstate_coupling / np.where(gaps == 0, np.nan, gaps)
-        columns["nacs"] = np.swapaxes(d, 1, 2)
+        columns["nacs"] = np.swapaxes(dataset.nonadiabatic_coupling, 1, 2)
         columns["smooth_nacs"] = -np.swapaxes(dataset.interstate_coupling, 1, 2)
     if "dipoles" in dataset or "transition_dipoles" in dataset:
         first, second = np.triu_indices(len(dataset.states))

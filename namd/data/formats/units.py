@@ -81,7 +81,7 @@ def to_atomic(unit: str, *, expected: str, name: str) -> float:
     return found.factor
 
 
-def parse_units(entries: Sequence[str], *, known: Mapping[str, str]) -> dict[str, str]:
+def parse_units(entries: Sequence[str], *, known: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Split ``NAME=UNIT`` as given on the command line.
 
     Parameters
@@ -89,7 +89,7 @@ def parse_units(entries: Sequence[str], *, known: Mapping[str, str]) -> dict[str
     entries
         E.g. ``["forces=eV/Angstrom"]``.
     known
-        Atomic unit of every quantity that may be named.
+        Every quantity that may be named, and the atomic units it may have.
 
     Returns
     -------
@@ -110,14 +110,23 @@ def parse_units(entries: Sequence[str], *, known: Mapping[str, str]) -> dict[str
                 where=f"--units {entry}",
                 hint="for example --units forces=eV/Angstrom",
             )
-        try:
-            to_atomic(unit, expected=known[name], name=name)
-        except DataError as error:
+        if not any(_fits(unit, expected) for expected in known[name]):
             raise ConfigError(
-                error.message, where=f"--units {entry}", hint=f"known: {', '.join(NAMES)}, au"
-            ) from error
+                f"the unit '{unit}' of '{name}' is not understood, expected one like "
+                f"{' or '.join(known[name])}",
+                where=f"--units {entry}",
+                hint=f"known: {', '.join(NAMES)}, au",
+            )
         units[name] = unit
     return units
+
+
+def _fits(unit: str, expected: str) -> bool:
+    try:
+        to_atomic(unit, expected=expected, name="")
+    except DataError:
+        return False
+    return True
 
 
 def _parse(text: str) -> _Unit | None:

@@ -105,13 +105,11 @@ def test_other_kinds_of_files_are_refused(tmp_path):
         gather([tmp_path / "absent.h5"])
 
 
-@pytest.mark.parametrize("suffix", [".xyz", ".db", ".h5"])
-def test_a_sharc_trajectory_goes_through_every_format(tmp_path, suffix):
-    """Real frames with unknown forces, out and in again by name and by content."""
-    dataset = gather([SHARC], stated=STATED)
-    path = tmp_path / f"set{suffix}"
-    writer_for(path)(dataset, path)
-    back = gather([path])
+NOT_IN_SHARC = {"level_of_theory": LEVEL, "charge": 1}
+"""What an output.dat does not say."""
+
+
+def assert_same(back, dataset):
     assert set(back) == set(dataset)
     for name in dataset:
         if dataset[name].dtype.kind == "U":
@@ -119,6 +117,22 @@ def test_a_sharc_trajectory_goes_through_every_format(tmp_path, suffix):
         else:
             np.testing.assert_allclose(back[name], dataset[name], rtol=1e-6, atol=1e-12)
     assert (back.molecule.charge, back.level_of_theory) == (1, LEVEL)
+
+
+@pytest.mark.parametrize("first", FORMATS)
+def test_a_sharc_trajectory_goes_from_every_format_to_every_other(tmp_path, first):
+    """Real frames with unknown forces, out and in again by name and by content."""
+    dataset = gather([SHARC], stated=STATED)
+    once = tmp_path / f"sharc2-ch2nh2.output{FORMATS[first].suffixes[0]}"
+    writer_for(once)(dataset, once)
+    between = gather([once], stated=Stated(**NOT_IN_SHARC if first == "sharc" else {}))
+    assert_same(between, dataset)
+    for second, entry in FORMATS.items():
+        (tmp_path / second).mkdir()
+        twice = tmp_path / second / f"sharc2-ch2nh2.output{entry.suffixes[-1]}"
+        writer_for(twice)(between, twice)
+        stated = Stated(**NOT_IN_SHARC if second == "sharc" else {})
+        assert_same(gather([twice], stated=stated), dataset)
 
 
 def test_frames_are_chosen_before_anything_is_refused(make_dataset, tmp_path):
@@ -136,7 +150,7 @@ def test_frames_are_chosen_before_anything_is_refused(make_dataset, tmp_path):
     [
         ("set", None, "does not tell a format"),
         ("set.txt", None, "does not tell a format"),
-        ("output.dat", None, "sharc can only be read"),
+        ("set.nc4", None, "does not tell a format"),
     ],
 )
 def test_a_name_that_tells_no_writer_is_refused(name, target, message):

@@ -1,5 +1,7 @@
 """The SHARC reader on six real steps (tests/data/README.md), against the numbers in the file."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from namd.errors import DataError
 from namd.io.sharc import read_sharc_output
+from namd.io.sharc_writer import write_sharc_output
 
 FILE = Path(__file__).parents[2] / "data" / "sharc2-ch2nh2-output.dat"
 
@@ -49,6 +52,23 @@ def test_first_step_has_the_numbers_of_the_file(trajectory):
 
 def test_times_are_steps(trajectory):
     np.testing.assert_allclose(trajectory.time, 20.670686894780374 * np.arange(6), rtol=1e-15)
+
+
+def test_an_adaptive_step_tells_its_time(tmp_path):
+    """SHARC 3 and 4 have two settings more, fewer spin states, and may write the time."""
+    text = FILE.read_text().replace("SHARC_version   2.0", "SHARC_version   4.0\n method  0")
+    text = text.replace(" natom ", " integrator   1\n natom ", 1)
+    text = text.replace(" nstates_m           3           0           0", " nstates_m    3")
+    numbers = iter(range(6))
+
+    def with_time(match):
+        number = next(numbers)
+        return f"! 0 Step\n{number:12d}{0.3 * number**2:12.6f}{0.5:12.6f}\n"
+
+    (tmp_path / "output.dat").write_text(re.sub(r"! 0 Step\n +\d+\n", with_time, text))
+    trajectory = read_sharc_output(tmp_path / "output.dat")
+    assert trajectory.step.tolist() == list(range(6))
+    np.testing.assert_allclose(trajectory.time * 0.0241888433, 0.3 * np.arange(6) ** 2, rtol=1e-8)
 
 
 def test_shapes(trajectory):
@@ -120,6 +140,7 @@ def test_missing_gradients_and_couplings_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("           1\n! 1 H", " 1 0.5 0.5\n! 1 H", "block 1.*section '0 Step'"),
         ("! 12 Velocities in a.u.", "! 12 Speeds", "block 0.*'12 Velocities' is missing"),
         ("0.2791000000000E-003", "*" * 20, "block 0.*section '12 Velocities'"),
         (" natom           6", " natom           7", "header cannot be read"),
@@ -140,3 +161,31 @@ def test_other_files_are_refused(tmp_path):
     for name, message in {"a": "not a SHARC", "b": "not a SHARC", "c": "No such file"}.items():
         with pytest.raises(DataError, match=message):
             read_sharc_output(tmp_path / name)
+
+
+@pytest.mark.parametrize("file", ["output", "hop-down", "hop-up"])
+def test_what_is_written_is_read_again(tmp_path, file):
+    """Every number of the real files, with U that exchanges states after a hop."""
+    trajectory = read_sharc_output(FILE.with_name(f"sharc2-ch2nh2-{file}.dat"))
+    write_sharc_output(trajectory, tmp_path / "output.dat")
+    back = read_sharc_output(tmp_path / "output.dat")
+    for field in fields(trajectory):
+        ours, theirs = getattr(back, field.name), getattr(trajectory, field.name)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15, err_msg=field.name)
+    with pytest.raises(DataError, match="exists"):
+        write_sharc_output(trajectory, tmp_path / "output.dat")
+
+
+def test_the_sections_written_are_those_of_the_real_file_in_their_order(trajectory, tmp_path):
+    """SHARC's data_extractor reads them line by line."""
+
+    def skeleton(path):
+        lines = path.read_text().splitlines()
+        return [
+            (" ".join(line.split()), number) for number, line in enumerate(lines) if "!" in line
+        ]
+
+    write_sharc_output(trajectory, tmp_path / "output.dat")
+    ours, real = skeleton(tmp_path / "output.dat"), skeleton(FILE)
+    assert ours == real[: len(ours)]
+    assert len(ours) == len(real)

@@ -285,8 +285,10 @@ def test_a_potential_without_minimum_does_not_relax(tmp_path: Path) -> None:
         ),
         gradient=lambda r: (-pull).expand(len(r), 1, 1, 3, 3) * torch.eye(2)[:, :, None, None],
     )
-    with pytest.raises(PhysicsError, match="does not relax"):
+    with pytest.raises(PhysicsError, match="the same at two geometries") as caught:
         made(tmp_path, endless, **wigner(hessian="model"))
+    assert caught.value.where == "minimum of S0"
+    assert not (tmp_path / "hessian.h5").exists()
 
 
 def test_oscillators_of_a_model_are_drawn_from_their_wigner_distribution(tmp_path: Path) -> None:

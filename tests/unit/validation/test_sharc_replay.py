@@ -149,6 +149,17 @@ def test_files_that_cannot_be_replayed_say_why(altered, old, new, message):
         replay_sharc(altered("output", old, new, count), SharcMethods())
 
 
+def test_an_adaptive_step_is_not_replayed(tmp_path):
+    text = sample("output").read_text()
+    for step in range(6):
+        old = f"! 0 Step\n{step:12d}\n"
+        assert old in text
+        text = text.replace(old, f"! 0 Step\n{step:12d}{0.3 * step:12.6f}{0.3:12.6f}\n")
+    (tmp_path / "output.dat").write_text(text)
+    with pytest.raises(DataError, match="the time step adapts"):
+        replay_sharc(tmp_path / "output.dat", SharcMethods())
+
+
 def test_mixed_and_reordered_states_are_refused(altered):
     text = sample("output").read_text()
     start = text.index("! 2 U matrix")

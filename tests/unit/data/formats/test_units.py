@@ -3,7 +3,7 @@
 import ase.units
 import pytest
 
-from namd.data.formats.spainn_layout import UNITS
+from namd.data.formats.registry import UNITS
 from namd.data.formats.units import parse_units, to_atomic
 from namd.errors import ConfigError, DataError
 
@@ -44,3 +44,10 @@ def test_options():
         "forces": "eV/Å",
         "distance": "Å",
     }
+
+
+def test_couplings_may_be_said_to_be_of_either_kind():
+    for unit in ("1/Å", "eV/Å", "au"):
+        assert parse_units([f"nacs={unit}"], known=UNITS) == {"nacs": unit}
+    with pytest.raises(ConfigError, match="one like 1/bohr or hartree/bohr"):
+        parse_units(["nacs=eV"], known=UNITS)
