@@ -213,5 +213,23 @@ class CallableConfig(Section):
     )
 
 
-EngineConfig = Annotated[DftbplusConfig | PyscfConfig | CallableConfig, Field(discriminator="name")]
+class AseConfig(Section):
+    """The ground state from any calculator of ASE, e.g. xTB through tblite (namd.qm.ase_ground)."""
+
+    name: Literal["ase"] = "ase"
+    calculator: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="module:class or module:function, the module beside the configuration or "
+        "installed, e.g. tblite.ase:TBLite. It is called once and gives an ASE calculator.",
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the call."
+    )
+    level_of_theory: str = Field(min_length=1, description="The method in words.")
+
+
+EngineConfig = Annotated[
+    DftbplusConfig | PyscfConfig | CallableConfig | AseConfig,
+    Field(discriminator="name"),
+]
 """Of one engine; a new one is a section here and a line in namd.qm.registry."""

@@ -16,6 +16,7 @@ ENGINES: dict[str, str] = {
     "dftbplus": "namd.qm.dftbplus.engine:make_dftbplus",
     "pyscf": "namd.qm.pyscf_casscf:make_pyscf",
     "callable": "namd.qm.function:make_function",
+    "ase": "namd.qm.ase_ground:make_ase",
 }
 
 
