@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,13 @@ def find_program(name: str, *, base: Path, where: str, hint: str) -> Path:
     return Path(found).resolve()
 
 
-def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Finished:
+def run_program(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
     """Run a command in ``folder`` and wait for its end.
 
     Parameters
@@ -75,6 +81,8 @@ def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Fini
         Its working directory.
     timeout
         Seconds after which it is killed.
+    environment
+        Variables it is given beside those of this process.
 
     Raises
     ------
@@ -85,6 +93,7 @@ def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Fini
         process = subprocess.Popen(  # noqa: S603  (the program the user names)
             command,
             cwd=folder,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
