@@ -16,8 +16,8 @@ ENGINES: dict[str, str] = {
     "dftbplus": "namd.qm.dftbplus.engine:make_dftbplus",
     "pyscf": "namd.qm.pyscf_casscf:make_pyscf",
     "openmolcas": "namd.qm.openmolcas.engine:make_openmolcas",
-    "callable": "namd.qm.function:make_function",
     "ase": "namd.qm.ase_ground:make_ase",
+    "callable": "namd.qm.function:make_function",
 }
 
 

@@ -148,11 +148,12 @@ def make_openmolcas(
             hint="make the active space smaller",
         )
     driver = find_driver(config, base=base)
-    places = np.zeros((len(molecule), 3))
-    places[:, 2] = _PROBE_SPACING * np.arange(len(molecule))
+    elements = list(dict.fromkeys(molecule.symbols))
+    places = np.zeros((len(elements), 3))
+    places[:, 2] = _PROBE_SPACING * np.arange(len(elements))
     release = probe(
         driver,
-        gateway_text(molecule.symbols, places, config),
+        gateway_text(elements, places, config.model_copy(update={"cholesky": False})),
         where=f"engine.program = {config.program}",
         basis=config.basis,
         scratch=scratch,

@@ -23,6 +23,7 @@ from namd.qm.protocol import EngineInfo, Label
 
 _START = re.compile(r"^--- Start Module: (\w+) at .*$", re.MULTILINE)
 _STOP = re.compile(r"^--- Stop Module: (\w+) at .*/rc=(\S+) ---$", re.MULTILINE)
+_WELL = ("_RC_ALL_IS_WELL_", "_RC_INVOKED_OTHER_MODULE_")
 _ENERGY = re.compile(r"RASSCF root number\s+(\d+)\s+Total energy:\s+(-?\d+\.\d+)")
 _RESPONSE = re.compile(
     r"Lagrangian multipliers are calculated for states? no\.\s*(\d+)(?:/\s*(\d+))?"
@@ -54,7 +55,7 @@ def complaint(output: str) -> str | None:
     for module, code in ended:
         if code == "_RC_NOT_CONVERGED_":
             return f"{module.upper()} did not converge"
-        if code != "_RC_ALL_IS_WELL_":
+        if code not in _WELL:
             words = code.removeprefix("_RC_").strip("_").lower().replace("_", " ")
             return f"{module.upper()} failed: {_boxed_error(output) or f'return code {words}'}"
     return None
