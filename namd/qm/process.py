@@ -61,7 +61,7 @@ def find_program(name: str, *, base: Path, where: str, hint: str) -> Path:
     found = shutil.which(str(base / given) if len(given.parts) > 1 else name)
     if found is None:
         raise ConfigError("there is no such program", where=where, hint=hint)
-    return Path(found).resolve()
+    return Path(found).absolute()  # links stay: that of a virtual environment's Python means it
 
 
 def run_program(
@@ -70,6 +70,7 @@ def run_program(
     folder: Path,
     timeout: float,
     environment: Mapping[str, str] | None = None,
+    name: str | None = None,
 ) -> Finished:
     """Run a command in ``folder`` and wait for its end.
 
@@ -83,6 +84,8 @@ def run_program(
         Seconds after which it is killed.
     environment
         Variables it is given beside those of this process.
+    name
+        Of the program in messages; that of its file if left out.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def run_program(
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise EngineError(
-                f"{Path(command[0]).name} did not end within {timeout:g} s",
+                f"{name or Path(command[0]).name} did not end within {timeout:g} s",
                 hint="allow it more with engine.timeout_s",
             ) from None
         finally:

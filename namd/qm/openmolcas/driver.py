@@ -1,7 +1,7 @@
 """The driver ``pymolcas``: which Python runs it, and one call in a folder.
 
 It is a Python script that needs pyparsing. An active virtual environment puts a Python in front
-that may lack it, or have one newer than the script was made for: the driver of a distribution's
+that may lack it, or have another than the script was made for: the driver of a distribution's
 package, in /usr/bin, is therefore run by the system's Python with the system's packages alone.
 """
 
@@ -61,6 +61,7 @@ class Driver:
             [*self.command, f"{PROJECT}.input"],
             folder=folder,
             timeout=timeout,
+            name="OpenMolcas",
             environment={
                 "WorkDir": str(folder),
                 "MOLCAS_OUTPUT": str(folder),
@@ -104,7 +105,7 @@ def find_driver(config: OpenmolcasConfig, *, base: Path) -> Driver:
             hint="give the path of a Python that has pyparsing",
         )
         command: tuple[str, ...] = (str(python), str(program))
-    elif program.parent == _SYSTEM_DRIVERS and Path(_SYSTEM_PYTHON).exists():
+    elif program.resolve().parent == _SYSTEM_DRIVERS and Path(_SYSTEM_PYTHON).exists():
         command = (_SYSTEM_PYTHON, "-I", str(program))
     else:
         command = (str(program),)
@@ -142,7 +143,7 @@ def probe(driver: Driver, gateway: str, *, where: str, basis: str, scratch: Path
         raise ConfigError(
             f"the driver fails as a Python script: {trace}",
             where=where,
-            hint="set engine.python to a Python that has pyparsing 3.0, e.g. /usr/bin/python3 with "
+            hint="set engine.python to a Python that has pyparsing, e.g. /usr/bin/python3 with "
             "the package python3-pyparsing",
         )
     release = release_of(ended.output)

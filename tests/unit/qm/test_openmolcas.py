@@ -21,6 +21,7 @@ from namd.config.labelling import LabellingConfig
 from namd.config.loading import validate
 from namd.errors import ConfigError, EngineError
 from namd.molecule import Molecule
+from namd.qm.openmolcas import driver
 from namd.qm.openmolcas.engine import OpenmolcasEngine, level_of_theory, make_openmolcas
 from namd.qm.openmolcas.input_file import input_text
 from namd.qm.openmolcas.orbital_file import Orbitals, active_overlap, read_orbitals
@@ -294,6 +295,21 @@ def test_orbitals_go_from_one_geometry_to_the_next(tmp_path: Path) -> None:
     assert list(stand_in.scratch.iterdir()) == []
 
 
+def test_the_driver_of_the_system_is_run_by_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = StandIn(tmp_path)
+    own = tmp_path / "venv-python"
+    own.symlink_to(sys.executable)
+    assert stand_in.engine().driver.command == (str(stand_in.program),)
+    named = stand_in.engine(python=str(own)).driver.command
+    assert named == (str(own), str(stand_in.program))  # the link, not what it points to
+    monkeypatch.setattr(driver, "_SYSTEM_DRIVERS", tmp_path.resolve())
+    monkeypatch.setattr(driver, "_SYSTEM_PYTHON", sys.executable)
+    assert stand_in.engine().driver.command == (sys.executable, "-I", str(stand_in.program))
+    assert stand_in.engine(python=str(own)).driver.command == named
+
+
 def test_a_lost_active_space_is_no_label(tmp_path: Path) -> None:
     guess = {"orbitals": ORBITALS.replace("iiiiiii22s", "iiiiii2i2s")}
     with pytest.raises(LostGuessError, match=r"active space is lost.* 0\.00 is left"):
@@ -308,7 +324,7 @@ def test_a_lost_active_space_is_no_label(tmp_path: Path) -> None:
         ("crash", "killed by SIGSEGV"),
         ("cut", "ALASKA ended before its time"),
         ("no orbitals", "left no orbital file"),
-        ("hang", "did not end within 0.5 s"),
+        ("hang", "OpenMolcas did not end within 0.5 s"),
     ],
 )
 def test_failures_have_reasons_and_leave_nothing(tmp_path: Path, what: str, reason: str) -> None:
