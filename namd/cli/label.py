@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--engine",
     metavar="NAME",
-    help="dftbplus, pyscf or callable.  [default: engine.name of --config]",
+    help="dftbplus, pyscf, openmolcas, ase or callable.  [default: engine.name of --config]",
 )
 @click.option("--config", type=FILE, help="YAML file: `namd config schema label` has its keys.")
 @click.option("--output", type=FILE, required=True, help="Dataset to write (.h5).")
@@ -72,6 +72,15 @@ def label(
     \b
     SA-CASSCF with PySCF (extra [qm]):
       engine: {name: pyscf, basis: 6-31g, active_electrons: 2, active_orbitals: 2, states: 2}
+
+    \b
+    SA-CASSCF with OpenMolcas 22.10 or later (Debian and Ubuntu have `openmolcas`):
+      engine: {name: openmolcas, basis: cc-pVDZ, active_electrons: 2, active_orbitals: 2, states: 2}
+
+    \b
+    The ground state with any ASE calculator, here xTB (extra [xtb]):
+      engine: {name: ase, calculator: "tblite.ase:TBLite", arguments: {method: GFN2-xTB},
+               level_of_theory: GFN2-xTB}
 
     \b
     casscf.yaml, any Python function(symbols, positions, basis=…, guess=…):

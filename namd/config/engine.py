@@ -118,6 +118,67 @@ class PyscfConfig(Section):
         return self
 
 
+class OpenmolcasConfig(Section):
+    """State-averaged CASSCF of singlets with the program OpenMolcas (namd.qm.openmolcas)."""
+
+    name: Literal["openmolcas"] = "openmolcas"
+    program: str = Field(
+        default="pymolcas", description="The driver pymolcas: a name on PATH, or a path."
+    )
+    python: str | None = Field(
+        default=None,
+        description="Python that runs the driver, which needs pyparsing.  [null: "
+        "/usr/bin/python3 where the driver lies in /usr/bin, else as its first line says]",
+    )
+    basis: str = Field(description="Basis set by its name in OpenMolcas, e.g. cc-pVDZ.")
+    cholesky: bool = Field(
+        default=False,
+        description="Two-electron integrals by atomic compact Cholesky decomposition (RICD), in "
+        "energies, forces and couplings alike: much faster for large molecules, another level of "
+        "theory for small basis sets (ethylene: 1e-5 Hartree with cc-pVDZ, 2e-3 with 6-31G).",
+    )
+    active_electrons: Annotated[int, Field(gt=0)] = Field(default=2, description="An even number.")
+    active_orbitals: Annotated[int, Field(gt=0)] = Field(default=2, description="Of these.")
+    active_space: list[Annotated[int, Field(gt=0)]] | None = Field(
+        default=None,
+        description="Hartree–Fock orbitals that a cold start takes, counted from 1.  "
+        "[null: those around the highest occupied one]",
+    )
+    states: Annotated[int, Field(ge=2)] = Field(
+        default=2, description="Lowest singlets, averaged with equal weights."
+    )
+    couplings: bool = Field(default=True, description="Compute h of all pairs.")
+    energy_tolerance: Positive = Field(default=1e-10, description="Of the iterations, Hartree.")
+    gradient_tolerance: Positive = Field(default=1e-6, description="Of the orbitals' gradient.")
+    response_tolerance: Positive = Field(
+        default=1e-8, description="Of the response equations behind forces and couplings."
+    )
+    max_iterations: Annotated[int, Field(gt=0, le=200)] = Field(
+        default=200, description="Of the orbitals, at most."
+    )
+    min_active_overlap: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="Smallest overlap (singular value) of the active space with that of the "
+        "neighbour it started from; below it the active space is lost and there is no label.",
+    )
+    memory_mb: Annotated[int, Field(gt=0)] = Field(
+        default=2048, description="Of each process of the program, MB."
+    )
+    timeout_s: Positive = Field(default=7200.0, description="Of each call of the program, s.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "OpenmolcasConfig":
+        if self.active_electrons % 2 or self.active_electrons > 2 * self.active_orbitals:
+            raise ValueError(
+                "active_electrons must be even and at most twice active_orbitals: singlets"
+            )
+        if self.active_space is not None and len(set(self.active_space)) != self.active_orbitals:
+            raise ValueError("active_space must name active_orbitals different orbitals")
+        return self
+
+
 class EnergyQuantity(Section):
     """Where a function's energies are, and in which unit."""
 
@@ -213,5 +274,23 @@ class CallableConfig(Section):
     )
 
 
-EngineConfig = Annotated[DftbplusConfig | PyscfConfig | CallableConfig, Field(discriminator="name")]
+class AseConfig(Section):
+    """The ground state from any calculator of ASE, e.g. xTB through tblite (namd.qm.ase_ground)."""
+
+    name: Literal["ase"] = "ase"
+    calculator: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="module:class or module:function, the module beside the configuration or "
+        "installed, e.g. tblite.ase:TBLite. It is called once and gives an ASE calculator.",
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the call."
+    )
+    level_of_theory: str = Field(min_length=1, description="The method in words.")
+
+
+EngineConfig = Annotated[
+    DftbplusConfig | PyscfConfig | OpenmolcasConfig | CallableConfig | AseConfig,
+    Field(discriminator="name"),
+]
 """Of one engine; a new one is a section here and a line in namd.qm.registry."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,31 @@ def import_function(name: str, *, base: Path, where: str) -> Callable[..., Any]:
         if near
         else f"it is looked for in {getattr(module, '__file__', module_name)}",
     )
+
+
+def package_version(name: str) -> dict[str, str]:
+    """Package and version that ``module:function`` comes from.
+
+    Parameters
+    ----------
+    name
+        As in the configuration.
+
+    Returns
+    -------
+    dict
+        Empty for a module that belongs to no installed package.
+
+    Examples
+    --------
+    >>> package_version("math:sqrt")
+    {}
+    """
+    module = name.partition(":")[0].partition(".")[0]
+    try:
+        return {module: version(module)}
+    except PackageNotFoundError:
+        return {}
 
 
 @contextmanager

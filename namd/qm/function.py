@@ -6,7 +6,6 @@ returned; what comes in is converted to ours and checked in shape before it is a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from scipy import constants
 
 from namd.config.engine import CallableConfig, CouplingQuantity
 from namd.errors import EngineError
-from namd.io.python_function import import_function
+from namd.io.python_function import import_function, package_version
 from namd.molecule import Molecule
 from namd.qm.protocol import Answer, EngineInfo, Guess, Label, check_arrays
 from namd.states import StateSpace
@@ -73,14 +72,13 @@ class FunctionEngine:
             "transition_dipoles": self.config.transition_dipoles,
             "diabatic_hamiltonian": self.config.diabatic_hamiltonian,
         }
-        module = self.config.callable.partition(":")[0].partition(".")[0]
         return EngineInfo(
             name="callable",
             level_of_theory=self.config.level_of_theory,
             states=StateSpace.singlets(self.config.states),
             provides=tuple(name for name, quantity in given.items() if quantity is not None),
             multiplicity=self.config.multiplicity,
-            versions=_version(module),
+            versions=package_version(self.config.callable),
         )
 
     def label(
@@ -203,11 +201,3 @@ def _numbers(returned: Mapping[str, Any], key: str, unit: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise EngineError(f"'{key}' of the function is no array of numbers") from error
     return values * _TO_ATOMIC[unit]
-
-
-def _version(module: str) -> dict[str, str]:
-    """Version of an installed package; nothing for a module that lies beside the configuration."""
-    try:
-        return {module: version(module)}
-    except PackageNotFoundError:
-        return {}

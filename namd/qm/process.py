@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +61,17 @@ def find_program(name: str, *, base: Path, where: str, hint: str) -> Path:
     found = shutil.which(str(base / given) if len(given.parts) > 1 else name)
     if found is None:
         raise ConfigError("there is no such program", where=where, hint=hint)
-    return Path(found).resolve()
+    return Path(found).absolute()  # links stay: that of a virtual environment's Python means it
 
 
-def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Finished:
+def run_program(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> Finished:
     """Run a command in ``folder`` and wait for its end.
 
     Parameters
@@ -75,6 +82,10 @@ def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Fini
         Its working directory.
     timeout
         Seconds after which it is killed.
+    environment
+        Variables it is given beside those of this process.
+    name
+        Of the program in messages; that of its file if left out.
 
     Raises
     ------
@@ -85,6 +96,7 @@ def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Fini
         process = subprocess.Popen(  # noqa: S603  (the program the user names)
             command,
             cwd=folder,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -99,7 +111,7 @@ def run_program(command: Sequence[str], *, folder: Path, timeout: float) -> Fini
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise EngineError(
-                f"{Path(command[0]).name} did not end within {timeout:g} s",
+                f"{name or Path(command[0]).name} did not end within {timeout:g} s",
                 hint="allow it more with engine.timeout_s",
             ) from None
         finally:

@@ -15,6 +15,8 @@ from namd.qm.protocol import Engine
 ENGINES: dict[str, str] = {
     "dftbplus": "namd.qm.dftbplus.engine:make_dftbplus",
     "pyscf": "namd.qm.pyscf_casscf:make_pyscf",
+    "openmolcas": "namd.qm.openmolcas.engine:make_openmolcas",
+    "ase": "namd.qm.ase_ground:make_ase",
     "callable": "namd.qm.function:make_function",
 }
 

@@ -16,6 +16,7 @@ import pytest
 
 from namd.cli.main import run
 from namd.data.reading import read_dataset
+from namd.qm.registry import ENGINES
 
 CONFIG = """
 engine:
@@ -181,3 +182,24 @@ def test_the_configuration_is_documented_and_checked(
     assert run(["label", "--help"]) == 0
     help_text = capsys.readouterr().out
     assert help_text.index("Examples") < help_text.index("FRAMES is")
+    *names, last = ENGINES
+    assert f"{', '.join(names)} or {last}" in " ".join(help_text.split())
+    assert all(f"`{name}`" in Path("docs/engines.md").read_text() for name in ENGINES)
+
+
+def test_the_ground_state_from_an_ase_calculator(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = job / "ase.yaml"
+    config.write_text(
+        "engine: {name: ase, calculator: 'ase.calculators.morse:MorsePotential', "
+        "arguments: {r0: 0.74, rho0: 1.5, rcut1: 50.0, rcut2: 60.0}, level_of_theory: Morse}\n"
+    )
+    frames, output = str(job / "frames.h5"), job / "ase.h5"
+    asked = ["label", frames, "--config", str(config), "--output", str(output), "--verify", "2"]
+    assert run(asked) == 0
+    assert "4 agree, 0 disagree, 0 undecided" in capsys.readouterr().out
+    dataset = read_dataset(output)
+    assert dataset.states.labels == ("S0",)
+    assert dataset["forces"].shape == (len(LENGTHS), 1, 2, 3)
+    assert dataset.level_of_theory == "Morse"

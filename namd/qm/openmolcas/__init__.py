@@ -1,0 +1,1 @@
+"""OpenMolcas: input, output, orbital files, and the engine made of them."""
