@@ -25,10 +25,13 @@ from torch import Tensor
 from namd.errors import ModelError
 from namd.molecule import Molecule
 from namd.nn.adiabatic import adiabatic_dipoles
+from namd.nn.base import Prediction
 from namd.nn.device import choose_device
+from namd.nn.distance import FeatureDistance, load_distance
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
 from namd.nn.parallel import side_by_side
+from namd.potentials.deviation import Scales
 from namd.potentials.diabatic import pick_state
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Needs, Surfaces
@@ -51,12 +54,21 @@ class NetworkPotential:
         SHA-256 of its weights, written into every file a run makes.
     slice_size
         Molecules evaluated at a time; None for all at once (GPU).
+    distance
+        How far a geometry is from the training frames, which tells what errors to expect; None if
+        that is not known.
     """
 
     def __init__(
-        self, model: DiabaticModel, *, digest: str = "", slice_size: int | None = _CPU_SLICE
+        self,
+        model: DiabaticModel,
+        *,
+        digest: str = "",
+        slice_size: int | None = _CPU_SLICE,
+        distance: FeatureDistance | None = None,
     ) -> None:
         self._model = model.requires_grad_(False)
+        self._distance = None if distance is None else distance.to(model.shift.device)
         self._digest = digest
         self._slice_size = slice_size
 
@@ -102,7 +114,7 @@ class NetworkPotential:
             weights += [_symmetric(columns[k], columns[k]) for k in every]
             return torch.stack(weights, 1), energies, vectors
 
-        matrix, gradients, energies, vectors = self._vjp(positions, wanted)
+        matrix, gradients, apart, energies, vectors = self._vjp(positions, wanted)
         couplings, forces = gradients[:, 1 : 1 + len(pairs)], gradients[:, 1 + len(pairs) :]
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
@@ -111,7 +123,24 @@ class NetworkPotential:
             diabatic_hamiltonian=matrix if self._model.has_basis else None,
             couplings=couplings.contiguous() if Needs.COUPLINGS in needs else None,
             forces=-forces if Needs.FORCES in needs else None,
+            **self._deviations(apart, pairs=Needs.COUPLINGS in needs),
         )
+
+    def _deviations(self, apart: Tensor, *, pairs: bool) -> dict[str, Tensor]:
+        """Expected errors at a distance ``[traj, 1]`` from the training frames, if it is known."""
+        if self._distance is None:
+            return {}
+        by, states = Scales.of(self._distance.scales), self.states
+        # Every component of a vector is expected to be off alike: √3 of them at each atom.
+        found = {
+            "energy_deviation": (by.energy * apart).expand(-1, len(states)).contiguous(),
+            "gap_deviation": (by.gap * apart).expand(-1, len(states.pairs)).contiguous(),
+            "force_deviation": 3.0**0.5 * by.force * apart[:, 0],
+        }
+        if pairs:
+            coupling = 3.0**0.5 * by.coupling * apart
+            found["coupling_deviation"] = coupling.expand(-1, len(states.pairs)).contiguous()
+        return found
 
     def force(
         self, positions: Float64[Tensor, "traj atom 3"], state: Int64[Tensor, " traj"]
@@ -138,7 +167,7 @@ class NetworkPotential:
         return self._vjp(positions, pair)[1][:, 0]
 
     def _vjp(self, positions: Tensor, cotangents: Cotangents) -> tuple[Tensor, ...]:
-        """W, Σ_kl C_kl ∇W_kl of every cotangent and what their maker keeps, slice by slice."""
+        """W, Σ_kl C_kl ∇W_kl of every cotangent, the distance and what their maker keeps."""
         model = self._model
         number = len(positions)
         # Positions relative to the centroid: float32 loses nothing to a drift of the molecule.
@@ -165,10 +194,17 @@ class NetworkPotential:
             if learned is not None:
                 terms = weights[..., None, None] * learned[:, None]
                 whole = whole + terms.flatten(2, 3).sum(2)
-            return matrix, whole, *kept
+            return matrix, whole, self._apart(prediction), *kept
 
         parts = side_by_side(evaluate, range(0, number, size))
         return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+
+    @torch.no_grad()
+    def _apart(self, prediction: Prediction) -> Float64[Tensor, "row known_distance"]:
+        """Distance from the training frames; no column where it is not known."""
+        if self._distance is None or prediction.features is None:
+            return self._model.shift.new_zeros(len(prediction.matrix), 0)
+        return self._distance(prediction.features.detach())[:, None]
 
     @property
     def has_dipoles(self) -> bool:
@@ -239,12 +275,17 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
         If there is no such device.
     """
     choose_device(device)
-    header, _ = read_header(folder)
-    return network_potential(load_model(folder), device=device, digest=str(header["sha256"]))
+    digest = str(read_header(folder)[0]["sha256"])
+    distance = load_distance(folder, sha256=digest)
+    return network_potential(load_model(folder), device=device, digest=digest, distance=distance)
 
 
 def network_potential(
-    model: DiabaticModel, *, device: str = "cpu", digest: str = ""
+    model: DiabaticModel,
+    *,
+    device: str = "cpu",
+    digest: str = "",
+    distance: FeatureDistance | None = None,
 ) -> NetworkPotential:
     """Put a model on a device and behind the protocol, in slices on a CPU, whole on a GPU.
 
@@ -256,6 +297,8 @@ def network_potential(
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     digest
         SHA-256 of its weights.
+    distance
+        How far a geometry is from its training frames, if that is known.
 
     Raises
     ------
@@ -264,4 +307,4 @@ def network_potential(
     """
     target = choose_device(device)
     size = _CPU_SLICE if target == "cpu" else None
-    return NetworkPotential(model.to(target), digest=digest, slice_size=size)
+    return NetworkPotential(model.to(target), digest=digest, slice_size=size, distance=distance)

@@ -142,8 +142,35 @@ def test_a_model_that_predicts_no_errors_has_no_reliability(
 ) -> None:
     labels, figure = config.parent / "labels.h5", config.parent / "reliability.png"
     alone = trained / "member-1"
+    (alone / "distance.safetensors").unlink()  # as models made before there was one
     assert run(["evaluate", str(alone), str(labels), "--reliability", str(figure)]) == 2
     assert "predicts no errors" in capsys.readouterr().err
+
+
+def test_a_single_model_expects_errors_by_its_distance_from_the_training_frames(
+    config: Path, trained: Path, capsys: Captured, make_labelled: Callable[..., Any]
+) -> None:
+    alone, dataset = trained / "member-1", make_labelled(32, states=2)
+    capsys.readouterr()
+    assert run(["evaluate", str(alone), str(config.parent / "labels.h5"), "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["uncertainty"]
+    assert set(table) == {"energy", "gap", "force", "coupling"}
+    assert table["energy"]["nll_before"] is None
+    potential = load_trained(alone)
+    positions = torch.from_numpy(dataset["positions"])
+    lower = torch.zeros(32, dtype=torch.int64)
+    found = potential.surfaces(positions, lower)
+    # Far from all that it has seen it expects more, alike for both states.
+    far = potential.surfaces(1.5 * positions, lower)
+    assert (far.energy_deviation.mean() > 3 * found.energy_deviation.mean()).item()
+    assert torch.equal(found.energy_deviation[:, 0], found.energy_deviation[:, 1])
+    # On the validation frames the mean squares of expected and true errors are equal.
+    watched = torch.from_numpy(dataset["group"] == "walk-1")
+    error = found.energies - torch.from_numpy(dataset["energies"])
+    ratio = error[watched].square().mean() / found.energy_deviation[watched].square().mean()
+    assert ratio.item() == pytest.approx(1.0, rel=1e-4)
+    longest = found.force_deviation / found.energy_deviation[:, 0]
+    torch.testing.assert_close(longest, longest[:1].expand(32))
 
 
 def test_a_configuration_a_sampling_and_a_description_can_name_it(
