@@ -15,7 +15,8 @@ thread: they stay in cache, and the arithmetic of one trajectory does not depend
 there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ from namd.potentials.deviation import Scales
 from namd.potentials.diabatic import pick_state
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Needs, Surfaces
+from namd.potentials.slices import Part, Plan, surfaces_together
 from namd.states import StateSpace
 
 _CPU_SLICE = 8
@@ -101,6 +103,16 @@ class NetworkPotential:
         needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
         """Energies, active-state force and quasi-diabatic basis, and all else that is needed."""
+        return surfaces_together([self], positions, active_state, needs=needs)[0]
+
+    def plan(
+        self,
+        positions: Float64[Tensor, "traj atom 3"],
+        active_state: Int64[Tensor, " traj"],
+        *,
+        needs: Needs,
+    ) -> Plan:
+        """The slices of :meth:`surfaces`."""
         kept = len(self.states)
         pairs = self.states.pairs if Needs.COUPLINGS in needs else ()
         every = range(kept) if Needs.FORCES in needs else ()
@@ -114,8 +126,17 @@ class NetworkPotential:
             weights += [_symmetric(columns[k], columns[k]) for k in every]
             return torch.stack(weights, 1), energies, vectors
 
-        matrix, gradients, apart, energies, vectors = self._vjp(positions, wanted)
-        couplings, forces = gradients[:, 1 : 1 + len(pairs)], gradients[:, 1 + len(pairs) :]
+        def join(parts: Sequence[Part]) -> Surfaces:
+            return self._surfaces(_joined(parts, len(positions)), needs=needs)
+
+        return Plan(slices=self._slices(positions, wanted), join=join)
+
+    def _surfaces(self, found: Part, *, needs: Needs) -> Surfaces:
+        """Take apart what the slices of a plan came to."""
+        matrix, gradients, apart, energies, vectors = found
+        kept = len(self.states)
+        pairs = len(self.states.pairs) if Needs.COUPLINGS in needs else 0
+        couplings, forces = gradients[:, 1 : 1 + pairs], gradients[:, 1 + pairs :]
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
             force=-gradients[:, 0],
@@ -164,9 +185,10 @@ class NetworkPotential:
 
         if len(positions) == 0:
             return torch.zeros_like(positions)
-        return self._vjp(positions, pair)[1][:, 0]
+        parts = side_by_side(lambda piece: piece(), self._slices(positions, pair))
+        return _joined(parts, len(positions))[1][:, 0]
 
-    def _vjp(self, positions: Tensor, cotangents: Cotangents) -> tuple[Tensor, ...]:
+    def _slices(self, positions: Tensor, cotangents: Cotangents) -> list[Callable[[], Part]]:
         """W, Σ_kl C_kl ∇W_kl of every cotangent, the distance and what their maker keeps."""
         model = self._model
         number = len(positions)
@@ -196,8 +218,7 @@ class NetworkPotential:
                 whole = whole + terms.flatten(2, 3).sum(2)
             return matrix, whole, self._apart(prediction), *kept
 
-        parts = side_by_side(evaluate, range(0, number, size))
-        return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+        return [partial(evaluate, start) for start in range(0, number, size)]
 
     @torch.no_grad()
     def _apart(self, prediction: Prediction) -> Float64[Tensor, "row known_distance"]:
@@ -243,6 +264,11 @@ class NetworkPotential:
         parts = side_by_side(evaluate, range(0, len(positions), size))
         energies, dipoles = zip(*parts, strict=True)
         return torch.cat(energies)[: len(positions)], torch.cat(dipoles)[: len(positions)]
+
+
+def _joined(parts: Sequence[Part], number: int) -> Part:
+    """Put slices together, without what the last one was filled up with."""
+    return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
 
 
 def _symmetric(left: Tensor, right: Tensor) -> Tensor:
