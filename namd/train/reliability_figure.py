@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from namd.analysis.figures import GREY, PALE, PALETTE, STYLE
 from namd.io.atomic import write_bytes
@@ -65,8 +66,13 @@ def _draw(axes: Axes, row: Mapping[str, Any], *, title: str) -> None:
     true = np.array([each["true"] for each in row["reliability"]])
     plain = predicted / row["scale"]
     axes.set_title(title, fontsize=9, loc="left")
-    axes.set(xlabel=f"predicted / {row['unit']}", ylabel=f"true / {row['unit']}", xscale="log")
+    axes.set(xlabel=f"predicted / {row['unit']}", ylabel=f"true / {row['unit']}")
+    axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.minorticks_off()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.grid(color=PALE, lw=0.4, alpha=0.6)
     axes.set_axisbelow(True)
     # An error of exactly zero has no place on a logarithmic axis.
