@@ -8,7 +8,7 @@ compared as h_ij after the joint choice of state signs (:func:`namd.train.loss.a
 The mean of h_ref is not subtracted: with a free sign per frame its only meaningful mean is zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,12 +21,31 @@ GAP_BINS_EV = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What a model says of its own errors, NumPy, eV and Å; not calibrated.
+
+    Parameters
+    ----------
+    energies, gaps, forces, coupling
+        Standard deviations, component by component.
+    freedom
+        Degrees of freedom of each: members less one, infinite where it is no estimate of few.
+    """
+
+    energies: Float[np.ndarray, "frame state"]
+    gaps: Float[np.ndarray, "frame pair"]
+    forces: Float[np.ndarray, "frame state atom 3"]
+    coupling: Float[np.ndarray, "frame pair atom 3"]
+    freedom: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Predictions beside references, NumPy, eV and Å; coupling signs already aligned.
 
     ``coupling`` arrays are empty along ``pair`` for one state, and None without reference
     couplings. Dipoles (e·Bohr) have signs of their states as well, and are None where model or
-    labels have none.
+    labels have none, ``spread`` where the model has none.
     """
 
     energies: Float[np.ndarray, "frame state"]
@@ -37,6 +56,7 @@ class Comparison:
     reference_coupling: Float[np.ndarray, "frame pair atom 3"] | None
     dipoles: Float[np.ndarray, "frame pair 3"] | None = None
     reference_dipoles: Float[np.ndarray, "frame pair 3"] | None = None
+    spread: Spread | None = None
 
     @property
     def gaps(self) -> Float[np.ndarray, "frame pair"]:
@@ -52,6 +72,31 @@ class Comparison:
 def _gaps(energies: Float[np.ndarray, "frame state"]) -> Float[np.ndarray, "frame pair"]:
     first, second = np.triu_indices(energies.shape[1], k=1)
     return np.asarray(energies[:, second] - energies[:, first])
+
+
+def with_distance(comparison: Comparison, distance: Float[np.ndarray, " frame"]) -> Comparison:
+    """The same with deviations of one Hartree (Hartree/Bohr) per unit of distance.
+
+    Parameters
+    ----------
+    comparison
+        Of a single model.
+    distance
+        Of its features from those of its training frames (:mod:`namd.nn.distance`).
+    """
+
+    def wide(shape: tuple[int, ...]) -> np.ndarray:
+        return np.broadcast_to(distance.reshape(-1, *(1,) * (len(shape) - 1)), shape)
+
+    gaps = comparison.gaps.shape
+    spread = Spread(
+        energies=in_ev(wide(comparison.energies.shape)),
+        gaps=in_ev(wide(gaps)),
+        forces=in_ev_per_angstrom(wide(comparison.forces.shape)),
+        coupling=in_ev_per_angstrom(wide((*gaps, *comparison.forces.shape[2:]))),
+        freedom=np.inf,
+    )
+    return replace(comparison, spread=spread)
 
 
 def in_ev(hartree: np.ndarray) -> np.ndarray:

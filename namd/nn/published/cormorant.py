@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import CormorantArchitecture
-from namd.nn.base import DiabaticNetwork, Layer, with_children
+from namd.nn.base import DiabaticNetwork, Layer, Prediction, with_children
 from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.fusion.paths import natural_paths
 from namd.nn.published.atoms import SortedAtoms
@@ -235,6 +235,15 @@ class CormorantNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
+        return self.evaluate(positions).matrix
+
+    def evaluate(
+        self,
+        positions: Float[Tensor, "molecule atom 3"],
+        *,
+        dipoles: bool = False,  # noqa: ARG002  (it has none)
+    ) -> Prediction:
+        """W, and what its last layer reads."""
         edges = self.edges(self.atoms.sort(positions))
         start = self.atoms.spread(self.embedding)
         feature = start[:, None].expand(len(positions), -1, -1, -1)
@@ -243,8 +252,8 @@ class CormorantNetwork(DiabaticNetwork):
         for layer in self.layers:
             feature, weights = layer(feature, weights, edges, self.neighbours)
             read.append(invariants(feature))
-        matrix: Tensor = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
-        return matrix
+        matrix, pooled = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
+        return Prediction(matrix=matrix, features=pooled)
 
     def describe(self) -> tuple[Layer, ...]:
         """Edges, layers with their parts and diagrams, readout."""
