@@ -9,6 +9,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "describe": LazyCommand(
         "namd.cli.models_describe:describe", "Molecule, network layer by layer, cost, errors."
     ),
+    "guard": LazyCommand(
+        "namd.cli.models_guard:guard", "Let an older model expect its own errors."
+    ),
     "diagram": LazyCommand("namd.cli.models_diagram:diagram", "The fusion diagrams of a network."),
 }
 

@@ -22,7 +22,9 @@ from namd.data.frames import read_frames
 from namd.data.native import write_dataset
 from namd.io import library
 from namd.io.committee_file import read_committee
+from namd.io.model_header import read_model_header
 from namd.io.parked import read_parked
+from namd.nn.distance import load_distance
 from namd.nn.model_folder import load_model
 from namd.potentials.trained import load_trained
 from namd.train import checkpoint
@@ -343,3 +345,22 @@ def test_exchanged_members_damaged_files_and_single_uses_are_refused(
         (trained / "committee.json").write_text(text)
         assert run(["evaluate", str(trained), labels]) == 3
         assert words in capsys.readouterr().err
+
+
+def test_an_older_model_learns_the_distance_it_would_have_learned(
+    trained: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)  # where its train.yaml finds the labels
+    member = trained / "member-2"
+    digest = str(read_model_header(member)["sha256"])
+    at_the_end = load_distance(member, sha256=digest)
+    assert at_the_end is not None
+    assert run(["models", "guard", str(member)]) == 2  # it has one
+    assert "--force" in capsys.readouterr().err
+    (member / "distance.safetensors").unlink()
+    assert run(["models", "guard", str(member)]) == 0
+    assert "energy" in capsys.readouterr().out
+    now = load_distance(member, sha256=digest)
+    assert now is not None
+    assert torch.equal(now.root, at_the_end.root)
+    assert (now.ridge, now.scales) == (at_the_end.ridge, at_the_end.scales)
