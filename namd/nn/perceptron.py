@@ -59,8 +59,22 @@ class PerceptronNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift."""
-        upper = self.body((self.inverse_distances(positions) - self.mean) / self.spread)
+        upper = self.body[-1](self._hidden(positions))
         matrix = upper.new_zeros(len(upper), self.diabats, self.diabats)
         matrix[:, self.upper_row, self.upper_column] = upper
         symmetric: Tensor = matrix + matrix.triu(1).mT
         return symmetric
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule 1 feature"]:
+        """Activations of the last hidden layer: of the molecule, there are no atoms."""
+        return self._hidden(positions)[:, None]
+
+    def _hidden(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule feature"]:
+        hidden: Tensor = self.body[:-1](
+            (self.inverse_distances(positions) - self.mean) / self.spread
+        )
+        return hidden

@@ -235,6 +235,13 @@ class CormorantNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
+        matrix: Tensor = self.readout(self.node_scalars(positions))
+        return matrix
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule atom feature"]:
+        """Scalars and squared norms of all layers."""
         edges = self.edges(self.atoms.sort(positions))
         start = self.atoms.spread(self.embedding)
         feature = start[:, None].expand(len(positions), -1, -1, -1)
@@ -243,8 +250,8 @@ class CormorantNetwork(DiabaticNetwork):
         for layer in self.layers:
             feature, weights = layer(feature, weights, edges, self.neighbours)
             read.append(invariants(feature))
-        matrix: Tensor = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
-        return matrix
+        restored: Tensor = self.atoms.restore(torch.cat(read, dim=-1))
+        return restored
 
     def describe(self) -> tuple[Layer, ...]:
         """Edges, layers with their parts and diagrams, readout."""

@@ -175,6 +175,18 @@ class MaceNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
+        matrix: Tensor = self.readout(self._scalars(positions))
+        return matrix
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule atom feature"]:
+        """Scalars of all layers."""
+        return torch.cat(self._scalars(positions), dim=-1)
+
+    def _scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> list[Float[Tensor, "molecule atom channel"]]:
         edges = self.edges(self.atoms.sort(positions))
         start = self.atoms.spread(self.embedding / len(self.embedding) ** 0.5)
         feature = start[:, None].expand(len(positions), -1, -1, -1)
@@ -182,8 +194,7 @@ class MaceNetwork(DiabaticNetwork):
         for layer in self.layers:
             feature = layer(feature, edges, self.neighbours)
             scalars.append(self.atoms.restore(feature[:, :, 0]))
-        matrix: Tensor = self.readout(scalars)
-        return matrix
+        return scalars
 
     def describe(self) -> tuple[Layer, ...]:
         """Edges, layers with their parts and diagrams, readout."""
