@@ -1,6 +1,7 @@
 """``namd evaluate``: errors of a model on labelled frames."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,6 +24,11 @@ from namd.cli import console
     type=click.Path(path_type=Path),
     help="Also draw parity plots (.png, .pdf, .svg).",
 )
+@click.option(
+    "--reliability",
+    type=click.Path(path_type=Path),
+    help="Also draw true against predicted errors, of a model that predicts any.",
+)
 def evaluate(
     model: str,
     data: Path,
@@ -31,6 +37,7 @@ def evaluate(
     groups: tuple[str, ...],
     states: int | None,
     figure: Path | None,
+    reliability: Path | None,
 ) -> None:
     """Compare a model with labels: per state and per gap bin.
 
@@ -39,10 +46,16 @@ def evaluate(
       namd evaluate stilbene-ssr labels.h5
       namd evaluate runs/my-model labels.h5 --json
       namd evaluate stilbene-ssr labels.h5 --groups traj-cis-003 --figure parity.png
+      namd evaluate runs/my-committee test.h5 --reliability reliability.png
 
-    MODEL is a model folder or a name of the zoo, DATA a labelled dataset. Energies are compared
-    as they are, without shifting by the mean; couplings as h = d·(E_j − E_i) after the best joint
-    choice of state signs.
+    MODEL is a model folder, a committee or a name of the zoo, DATA a labelled dataset. Energies are
+    compared as they are, without shifting by the mean; couplings as h = d·(E_j − E_i) after the
+    best joint choice of state signs.
+
+    Of a committee a second table has the errors it predicts (deviation over the members times a
+    factor fitted on the validation frames) beside the true ones, both as root mean squares. NLL is
+    the mean negative log-likelihood of the errors, lower is better; ENCE the mean relative
+    difference of predicted and true errors in ten bins by deviation. JSON: `uncertainty`.
     """
     from fnmatch import fnmatchcase
 
@@ -53,17 +66,18 @@ def evaluate(
     from namd.data.reading import read_dataset
     from namd.errors import ConfigError
     from namd.io.library import find_model, in_library
-    from namd.nn.model_folder import load_model
     from namd.nn.parallel import use_threads
     from namd.train.card import dipole_lines, error_headings, error_rows
     from namd.train.evaluation import compare, require_fit
     from namd.train.figures import parity_figure
     from namd.train.metrics import error_table
+    from namd.train.predictors import load_predictor
+    from namd.train.reliability import uncertainty_table
 
-    if figure is not None:
-        check_figure_path(figure)
+    for path in filter(None, (figure, reliability)):
+        check_figure_path(path)
     use_threads()
-    network = load_model(find_model(model))
+    network = load_predictor(find_model(model))
     data = in_library(data)
     dataset = read_dataset(data)
     check_dataset(dataset, path=data, require_coupling=False, require_forces=False)
@@ -85,8 +99,11 @@ def evaluate(
     if figure is not None:
         title = f"{network.information.name} on {data.name}"
         save_figure(parity_figure(comparison, labels=labels, title=title), figure)
+    uncertainty = uncertainty_table(comparison, network.scales)
+    if reliability is not None:
+        _draw_reliability(uncertainty, reliability, model=network.information.name, data=data)
     if as_json:
-        console.result_json(errors)
+        console.result_json(errors | ({"uncertainty": uncertainty} if uncertainty else {}))
         return
     title = f"{network.information.name} on {data.name} ({dataset.level_of_theory})"
     console.table(error_headings(list(labels)), error_rows(errors, list(labels)), title=title)
@@ -98,3 +115,33 @@ def evaluate(
             f"the model learned {network.information.level_of_theory}, "
             f"the labels are {dataset.level_of_theory}"
         )
+    if uncertainty:
+        _show_uncertainty(uncertainty, calibrated=bool(network.scales))
+
+
+def _draw_reliability(table: dict[str, Any], path: Path, *, model: str, data: Path) -> None:
+    from namd.analysis.figures import save_figure
+    from namd.errors import ConfigError
+    from namd.train.reliability_figure import reliability_figure
+
+    if not table:
+        raise ConfigError(
+            f"{model} predicts no errors of its own",
+            where="--reliability",
+            hint="give a committee (`namd train --members`), or leave the figure out",
+        )
+    save_figure(reliability_figure(table, title=f"{model} on {data.name}"), path)
+
+
+def _show_uncertainty(table: dict[str, Any], *, calibrated: bool) -> None:
+    from namd.train.uncertainty_words import (
+        uncertainty_headings,
+        uncertainty_lines,
+        uncertainty_rows,
+    )
+
+    console.result()
+    title = "Predicted and true errors" if calibrated else "Deviations, not calibrated, and errors"
+    console.table(uncertainty_headings(table), uncertainty_rows(table), title=title)
+    for line in uncertainty_lines(table, calibrated=calibrated):
+        console.note(line)

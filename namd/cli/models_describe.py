@@ -34,9 +34,13 @@ def describe(model: str, *, as_json: bool) -> None:
     JSON: name, molecule, charge, states, level_of_theory, architecture, head, parameters,
     flops_per_molecule, flops_per_batch, layers (module, irreps, parameters, flops, flops_per_batch,
     diagrams and parts of each; parts are such layers), and, null if there is none, sha256 and
-    folder (of a model), file (of a configuration), training_frames, epochs_done and errors (part of
-    the split → as in namd evaluate --json).
+    folder (of a model), file (of a configuration), training_frames, epochs_done, errors (part of
+    the split → as in namd evaluate --json) and, of a committee, members (folder and sha256 of each;
+    layers and parameters are those of one) and calibration.
     """
+    from dataclasses import asdict
+
+    from namd.io.committee_file import is_committee, read_committee
     from namd.io.model_header import read_model_header
     from namd.nn.parallel import use_threads
     from namd.train.planned import planned_model, summary_of
@@ -44,6 +48,10 @@ def describe(model: str, *, as_json: bool) -> None:
     use_threads()
     information, source = planned_model(model)
     trained = source.is_dir()
+    committee = read_committee(source) if trained and is_committee(source) else None
+    digest = None
+    if trained:
+        digest = committee.sha256 if committee else read_model_header(source)["sha256"]
     summary = summary_of(information)
     facts = {
         "name": information.name,
@@ -57,10 +65,12 @@ def describe(model: str, *, as_json: bool) -> None:
         "flops_per_molecule": summary.flops,
         "flops_per_batch": summary.batch_flops,
         "layers": [_layer(part) for part in summary.layers],
-        "sha256": read_model_header(source)["sha256"] if trained else None,
+        "sha256": digest,
         "folder": str(source) if trained else None,
         "file": None if trained else str(source),
         **_training(source if trained else None),
+        "members": committee and [asdict(member) for member in committee.members],
+        "calibration": committee and (dict(committee.calibration) or None),
     }
     if as_json:
         console.result_json(facts)
@@ -117,11 +127,15 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         "size": f"{facts['parameters']} parameters, "
         f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
     }
+    if facts["members"]:
+        lines["members"] = f"{len(facts['members'])}, of which this is one; all errors of the mean"
     lines["weights"] = "untrained"
     if facts["sha256"]:
         lines["weights"] = f"SHA-256 {facts['sha256']}"
     if facts["errors"] is not None:
-        lines["training"] = f"{facts['training_frames']} frames, {facts['epochs_done']} epochs"
+        epochs = facts["epochs_done"]
+        said = ", ".join(map(str, epochs)) if facts["members"] else str(epochs)
+        lines["training"] = f"{facts['training_frames']} frames, {said} epochs"
     for name, fact in lines.items():
         console.result(f"{name:<10}{fact}")
     console.result()

@@ -19,7 +19,7 @@ def list_models(*, as_json: bool) -> None:
       namd models list --json
 
     Any of them can stand where a command or configuration asks for a model; so can the path of a
-    folder made by `namd train`.
+    folder made by `namd train`. The SHA-256 of a committee is that of its members'.
     """
     from namd.io.library import zoo
 
@@ -37,13 +37,18 @@ def list_models(*, as_json: bool) -> None:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """What ``model.json`` says, in plain JSON types."""
+    """What ``model.json`` says, in plain JSON types; of a committee, that of its first member."""
     import numpy as np
 
     from namd.errors import ModelError, NamdError
+    from namd.io.committee_file import is_committee, read_committee
     from namd.io.model_header import HEADER_FILE, read_model_header
     from namd.molecule import Molecule
 
+    if is_committee(folder):
+        told = read_committee(folder)
+        first = _facts(folder / told.members[0].folder)
+        return {**first, "name": told.name, "sha256": told.sha256, "folder": str(folder)}
     header = read_model_header(folder)
     try:
         numbers = np.array(header["molecule"]["atomic_numbers"], dtype=np.int64)

@@ -58,12 +58,15 @@ class PotentialConfig(Section):
     """Electronic structure: trained models, a program or an analytic one, exactly one key."""
 
     model: str | None = Field(
-        default=None, description="Trained model: a folder, or a name in the zoo."
+        default=None,
+        description="Trained model or committee (`namd train --members`): a folder, or a name in "
+        "the zoo.",
     )
     committee: Annotated[list[str], Field(min_length=2)] | None = Field(
         default=None,
         description="Trained models (folders or names in the zoo) of the same data: their mean, "
-        "and how far they disagree. Has no diabatic basis: use dynamics.electronic: nac-vectors.",
+        "and how far they disagree, not calibrated. Has no diabatic basis: use "
+        "dynamics.electronic: nac-vectors.",
     )
     calculator: CalculatorConfig | None = Field(
         default=None, description="ASE calculator, or any program through an adapter."

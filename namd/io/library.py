@@ -50,8 +50,9 @@ def zoo() -> list[Path]:
     """Folders of all models that can be given by name; of two of one name, the one that is used."""
     found: dict[str, Path] = {}
     for root in library_roots():
-        for header in sorted(root.glob("models/*/model.json")):
-            found.setdefault(header.parent.name, header.parent)
+        for header in sorted(root.glob("models/*/*.json")):
+            if header.name in ("committee.json", "model.json"):
+                found.setdefault(header.parent.name, header.parent)
     return list(found.values())
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from namd.errors import ModelError
+from namd.io.committee_file import is_committee
 
 FORMAT = "namd-model"
 FORMAT_VERSION = 1
@@ -30,6 +31,12 @@ def read_model_header(folder: Path) -> dict[str, Any]:
         If the file is absent, no JSON, of another kind or of an unknown version.
     """
     path = folder / HEADER_FILE
+    if is_committee(folder):
+        raise ModelError(
+            "this is a committee, a single model is needed here",
+            where=str(folder),
+            hint=f"name one of its members, e.g. {folder / 'member-1'}",
+        )
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -24,8 +24,7 @@ it becomes there, and the time step must resolve it.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -34,25 +33,17 @@ from torch import Tensor
 
 from namd.errors import ConfigError, ModelError
 from namd.molecule import Molecule
+from namd.potentials.deviation import (
+    Scales,
+    deviation_of,
+    gaps_of,
+    in_one_gauge,
+    largest_atom,
+    mean_of,
+)
+from namd.potentials.dipoles import energies_and_dipoles, has_dipoles
 from namd.potentials.protocol import Needs, Potential, Surfaces
-from namd.potentials.signs import signs_of_couplings, turn_couplings
 from namd.states import StateSpace
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deviation:
-    """How far the members disagree: standard deviations over them (M − 1 in the denominator).
-
-    Parameters
-    ----------
-    energies
-        Of every E_k, Hartree.
-    force
-        Of every component of the chosen state's force, Hartree/Bohr.
-    """
-
-    energies: Float64[Tensor, "traj state"]
-    force: Float64[Tensor, "traj atom 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +55,10 @@ class CommitteePotential:
     members
         At least two, of the same molecule, states and level of theory. Each evaluates the whole
         batch in its own way (networks: slices side by side), one member after another.
+    name
+        Of the committee; its members' names if left out.
+    scales
+        Factors of the deviations over the members.
 
     Raises
     ------
@@ -74,6 +69,8 @@ class CommitteePotential:
     """
 
     members: Sequence[Potential]
+    name: str = ""
+    scales: Scales = field(default_factory=Scales)
 
     def __post_init__(self) -> None:
         if len(self.members) < 2:
@@ -102,27 +99,37 @@ class CommitteePotential:
         *,
         needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
-        """Mean energies and active-state force, and the mean of what else is needed."""
+        """Mean energies and active-state force with their deviations, and what else is needed."""
         found = [
             member.surfaces(positions, active_state, needs=needs & ~Needs.BASIS)
             for member in self.members
         ]
         energies = [each.energies for each in found]
-        couplings = [each.couplings for each in found if each.couplings is not None]
+        active = [each.force for each in found]
         forces = [each.forces for each in found if each.forces is not None]
+        couplings = in_one_gauge(
+            [each.couplings for each in found if each.couplings is not None],
+            states=len(self.states),
+        )
+        by, apart = self.scales, deviation_of([gaps_of(each) for each in energies])
         return Surfaces(
-            energies=_mean(energies),
-            force=_mean([each.force for each in found]),
-            energy_deviation=_deviation(energies),
-            couplings=_aligned_mean(couplings, states=len(self.states)) if couplings else None,
-            forces=_mean(forces) if forces else None,
+            energies=mean_of(energies),
+            force=mean_of(active),
+            couplings=mean_of(couplings) if couplings else None,
+            forces=mean_of(forces) if forces else None,
+            energy_deviation=by.energy * deviation_of(energies),
+            gap_deviation=by.gap * apart,
+            force_deviation=by.force * largest_atom(deviation_of(active)),
+            coupling_deviation=by.coupling * largest_atom(deviation_of(couplings))
+            if couplings
+            else None,
         )
 
     def force(
         self, positions: Float64[Tensor, "traj atom 3"], state: Int64[Tensor, " traj"]
     ) -> Float64[Tensor, "traj atom 3"]:
         """−∇Ē of one chosen state per trajectory, Hartree/Bohr."""
-        return _mean([member.force(positions, state) for member in self.members])
+        return mean_of([member.force(positions, state) for member in self.members])
 
     def coupling(
         self,
@@ -145,48 +152,34 @@ class CommitteePotential:
         chosen = found.couplings[rows, number[first, second]]
         return torch.where((first == second)[:, None, None], -found.force, chosen)
 
-    def deviation(
-        self, positions: Float64[Tensor, "traj atom 3"], state: Int64[Tensor, " traj"]
-    ) -> Deviation:
-        """Compute the standard deviations of all energies and of one state's force."""
-        found = [member.surfaces(positions, state) for member in self.members]
-        return Deviation(
-            energies=_deviation([each.energies for each in found]),
-            force=_deviation([each.force for each in found]),
-        )
+    @property
+    def has_dipoles(self) -> bool:
+        """Whether all members have transition dipoles."""
+        return all(has_dipoles(member) for member in self.members)
+
+    def energies_and_dipoles(
+        self, positions: Float64[Tensor, "traj atom 3"]
+    ) -> tuple[Float64[Tensor, "traj state"], Float64[Tensor, "traj pair 3"]]:
+        """Mean energies (Hartree) and mean transition dipoles (e·Bohr) in the first one's gauge."""
+        found = [energies_and_dipoles(member, positions) for member in self.members]
+        # A dipole turns with its states as a coupling with a single atom would.
+        dipoles = [dipole[:, :, None] for _, dipole in found if dipole is not None]
+        turned = in_one_gauge(dipoles, states=len(self.states))
+        return mean_of([energies for energies, _ in found]), mean_of(turned)[:, :, 0]
 
     def describe(self) -> dict[str, str]:
-        """Names of all members and a digest of theirs."""
+        """Name, members and a digest of theirs and of the scales."""
         told = [member.describe() for member in self.members]
-        digest = hashlib.sha256("\n".join(each["digest"] for each in told).encode()).hexdigest()
+        parts = [each["digest"] for each in told]
+        if self.scales != Scales():
+            parts.append(repr(self.scales))
         level = {key: told[0][key] for key in ("level_of_theory",) if key in told[0]}
         return {
-            "name": f"committee of {', '.join(each['name'] for each in told)}",
+            "name": self.name or f"committee of {', '.join(each['name'] for each in told)}",
             "kind": f"committee of {len(told)}, each {told[0]['kind']}",
             **level,
-            "digest": digest,
+            "digest": hashlib.sha256("\n".join(parts).encode()).hexdigest(),
         }
-
-
-def _mean(values: Sequence[Tensor]) -> Tensor:
-    """Mean over the members, added in their order."""
-    return reduce(torch.add, values) / len(values)
-
-
-def _deviation(values: Sequence[Tensor]) -> Tensor:
-    """Standard deviation over the members, with M − 1 in the denominator."""
-    mean = _mean(values)
-    squares = reduce(torch.add, ((value - mean).square() for value in values))
-    return (squares / (len(values) - 1)).sqrt()
-
-
-def _aligned_mean(couplings: Sequence[Tensor], *, states: int) -> Tensor:
-    """Mean of all couplings in the gauge of the first member."""
-    first, *others = couplings
-    turned = (
-        turn_couplings(other, signs_of_couplings(first, other, states=states)) for other in others
-    )
-    return _mean([first, *turned])
 
 
 def _refuse_stranger(member: Potential, first: Potential) -> None:

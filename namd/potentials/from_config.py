@@ -43,11 +43,10 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
     names = config.committee or ([] if config.model is None else [config.model])
     if not names:
         return _analytic(config, base=base)
-    from namd.potentials.network import load_network_potential  # noqa: PLC0415  (e3nn: seconds)
+    from namd.potentials.trained import load_trained  # noqa: PLC0415  (e3nn: seconds)
 
-    folders = [find_model(name, base=base) for name in names]
-    networks = [load_network_potential(folder, device=device) for folder in folders]
-    return networks[0] if config.committee is None else CommitteePotential(tuple(networks))
+    trained = [load_trained(find_model(name, base=base), device=device) for name in names]
+    return trained[0] if config.committee is None else CommitteePotential(tuple(trained))
 
 
 def _program(config: CalculatorConfig, *, base: Path) -> Potential:

@@ -57,9 +57,13 @@ class Surfaces:
         asked for.
     forces
         −∇E_i of all states, Hartree/Bohr. ``None`` unless asked for.
-    energy_deviation
-        The potential's own estimate of the error of ``energies``, Hartree; ``None`` where it has
-        none.
+    energy_deviation, gap_deviation
+        The potential's own estimate of the error of ``energies`` and of E_j − E_i, Hartree; these
+        and the next two are ``None`` where it has none.
+    force_deviation
+        That of ``force``, Hartree/Bohr: its length at the atom where it is longest.
+    coupling_deviation
+        The same of each of the ``couplings``; ``None`` without these, too.
     """
 
     energies: Float[Tensor, "traj state"]
@@ -69,6 +73,9 @@ class Surfaces:
     couplings: Float[Tensor, "traj pair atom 3"] | None = None
     forces: Float[Tensor, "traj state atom 3"] | None = None
     energy_deviation: Float[Tensor, "traj state"] | None = None
+    gap_deviation: Float[Tensor, "traj pair"] | None = None
+    force_deviation: Float[Tensor, " traj"] | None = None
+    coupling_deviation: Float[Tensor, "traj pair"] | None = None
 
 
 @runtime_checkable

@@ -77,14 +77,41 @@ def model_card(metrics: dict[str, Any], *, config: TrainingConfig) -> str:
         "all errors: `metrics.json`.",
         "",
     ]
-    for part, errors in metrics["errors"].items():
-        lines += [f"## Errors on {part} frames (mean absolute; h: R² and mean cosine)", ""]
-        headings = error_headings(states)
-        lines.append("| " + " | ".join(headings) + " |")
-        lines.append("|" + "---|" * len(headings))
-        lines += ["| " + " | ".join(r) + " |" for r in error_rows(errors, states)]
-        lines += ["", *dipole_lines(errors)]
+    lines += _error_sections(metrics)
     named = [g for g in metrics["groups"]["test"] if g in config.data.test or "traj" in g]
     if named:
         lines += [f"Held-out trajectories in the test part: {', '.join(named)}.", ""]
     return "\n".join(lines)
+
+
+def committee_card(metrics: dict[str, Any]) -> str:
+    """Markdown card of a committee."""
+    states, members = metrics["states"], metrics["members"]
+    lines = [
+        f"# {metrics['model']}",
+        "",
+        f"{metrics['molecule']}, states {', '.join(states)}; labels: {metrics['level_of_theory']}.",
+        "",
+        f"A committee of {members} networks ({metrics['network']}, {metrics['parameters']}",
+        f"parameters each), trained on the same {metrics['training_frames']} frames from",
+        "different seeds: its prediction is their mean, its uncertainty their standard deviation.",
+        "",
+        f"Members: `member-1` … `member-{members}`, model folders of their own; digests and",
+        "calibration: `committee.json`; every setting: `train.yaml`; all errors: `metrics.json`.",
+        "",
+        *_error_sections(metrics),
+    ]
+    return "\n".join(lines)
+
+
+def _error_sections(metrics: dict[str, Any]) -> list[str]:
+    """Tables of errors on every part of the split."""
+    lines = []
+    for part, errors in metrics["errors"].items():
+        lines += [f"## Errors on {part} frames (mean absolute; h: R² and mean cosine)", ""]
+        headings = error_headings(metrics["states"])
+        lines.append("| " + " | ".join(headings) + " |")
+        lines.append("|" + "---|" * len(headings))
+        lines += ["| " + " | ".join(r) + " |" for r in error_rows(errors, metrics["states"])]
+        lines += ["", *dipole_lines(errors)]
+    return lines

@@ -9,12 +9,13 @@ from namd.nn.model import DiabaticModel
 from namd.nn.parallel import side_by_side
 from namd.train.dipole_loss import joint_pair_signs
 from namd.train.loss import align_coupling
-from namd.train.metrics import Comparison, in_ev, in_ev_per_angstrom
+from namd.train.metrics import Comparison, Spread, in_ev, in_ev_per_angstrom
+from namd.train.predictors import Predictor, Single
 
 _SLICE = 32
 
 
-def require_fit(model: DiabaticModel, dataset: Dataset, *, where: str) -> None:
+def require_fit(model: DiabaticModel | Predictor, dataset: Dataset, *, where: str) -> None:
     """Refuse a dataset of another molecule or number of states.
 
     Raises
@@ -39,37 +40,63 @@ def require_fit(model: DiabaticModel, dataset: Dataset, *, where: str) -> None:
         )
 
 
-def compare(model: DiabaticModel, dataset: Dataset) -> Comparison:
-    """Predict every frame of a dataset and put the result beside its labels."""
+def compare(model: DiabaticModel | Predictor, dataset: Dataset) -> Comparison:
+    """Predict every frame of a dataset and put the result beside its labels.
+
+    Deviations are in it where the model has them, not calibrated.
+    """
+    predictor = Single(model) if isinstance(model, DiabaticModel) else model
     states = len(dataset.states)
-    device = model.shift.device
+    device = predictor.device
     reference = dataset.interstate_coupling_or_none
     told = dataset.get("transition_dipoles")
 
-    def predict(start: int) -> tuple[np.ndarray, ...]:
+    def predict(start: int) -> dict[str, np.ndarray]:
         chosen = slice(start, start + _SLICE)
         positions = torch.from_numpy(dataset["positions"][chosen]).to(device)
-        made = model.adiabatic(positions)
-        fields = [made.energies, made.forces, made.interstate_coupling]
+        made, deviation = predictor.predict(positions)
+        fields = {
+            "energies": made.energies,
+            "forces": made.forces,
+            "coupling": made.interstate_coupling,
+        }
         if reference is not None:
             theirs = torch.from_numpy(reference[chosen]).to(device)
-            fields.append(align_coupling(made.interstate_coupling, theirs, states=states))
+            fields["reference"] = align_coupling(made.interstate_coupling, theirs, states=states)
             if told is not None and made.transition_dipoles is not None:
                 dipoles = torch.from_numpy(told[chosen]).to(device)
                 signs = joint_pair_signs(made, coupling=theirs, dipoles=dipoles)
-                fields += [made.transition_dipoles, dipoles * signs[:, :, None]]
-        return tuple(field.cpu().numpy() for field in fields)
+                fields["dipoles"] = made.transition_dipoles
+                fields["told"] = dipoles * signs[:, :, None]
+        if deviation is not None:
+            fields |= {
+                "energy_spread": deviation.energies,
+                "gap_spread": deviation.gaps,
+                "force_spread": deviation.forces,
+                "coupling_spread": deviation.couplings,
+            }
+        return {name: field.cpu().numpy() for name, field in fields.items()}
 
     parts = side_by_side(predict, range(0, len(dataset), _SLICE))
-    energies, forces, coupling, *others = map(np.concatenate, zip(*parts, strict=True))
-    aligned, both = others[:1], others[1:]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    coupled = reference is not None
+    spread = None
+    if "energy_spread" in found:
+        spread = Spread(
+            energies=in_ev(found["energy_spread"]),
+            gaps=in_ev(found["gap_spread"]),
+            forces=in_ev_per_angstrom(found["force_spread"]),
+            coupling=in_ev_per_angstrom(found["coupling_spread"]),
+            freedom=predictor.freedom,
+        )
     return Comparison(
-        energies=in_ev(energies),
+        energies=in_ev(found["energies"]),
         reference_energies=in_ev(dataset["energies"]),
-        forces=in_ev_per_angstrom(forces),
+        forces=in_ev_per_angstrom(found["forces"]),
         reference_forces=in_ev_per_angstrom(dataset["forces"]),
-        coupling=in_ev_per_angstrom(coupling) if aligned else None,
-        reference_coupling=in_ev_per_angstrom(aligned[0]) if aligned else None,
-        dipoles=both[0] if both else None,
-        reference_dipoles=both[1] if both else None,
+        coupling=in_ev_per_angstrom(found["coupling"]) if coupled else None,
+        reference_coupling=in_ev_per_angstrom(found["reference"]) if coupled else None,
+        dipoles=found.get("dipoles"),
+        reference_dipoles=found.get("told"),
+        spread=spread,
     )

@@ -21,12 +21,31 @@ GAP_BINS_EV = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What a model says of its own errors, NumPy, eV and Å; not calibrated.
+
+    Parameters
+    ----------
+    energies, gaps, forces, coupling
+        Standard deviations, component by component.
+    freedom
+        Degrees of freedom of each: members less one, infinite where it is no estimate of few.
+    """
+
+    energies: Float[np.ndarray, "frame state"]
+    gaps: Float[np.ndarray, "frame pair"]
+    forces: Float[np.ndarray, "frame state atom 3"]
+    coupling: Float[np.ndarray, "frame pair atom 3"]
+    freedom: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Predictions beside references, NumPy, eV and Å; coupling signs already aligned.
 
     ``coupling`` arrays are empty along ``pair`` for one state, and None without reference
     couplings. Dipoles (e·Bohr) have signs of their states as well, and are None where model or
-    labels have none.
+    labels have none, ``spread`` where the model has none.
     """
 
     energies: Float[np.ndarray, "frame state"]
@@ -37,6 +56,7 @@ class Comparison:
     reference_coupling: Float[np.ndarray, "frame pair atom 3"] | None
     dipoles: Float[np.ndarray, "frame pair 3"] | None = None
     reference_dipoles: Float[np.ndarray, "frame pair 3"] | None = None
+    spread: Spread | None = None
 
     @property
     def gaps(self) -> Float[np.ndarray, "frame pair"]:

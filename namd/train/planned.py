@@ -1,13 +1,16 @@
 """The network that a name stands for: a trained model, or a training configuration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from namd.config.loading import load_config
 from namd.config.training import TrainingConfig
+from namd.io.committee_file import is_committee, read_committee
 from namd.io.library import find_model, find_training_config
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import read_header
 from namd.nn.summary import NetworkSummary, summarise
+from namd.potentials.trained import member_folders
 from namd.train.frames import read_header_frames
 from namd.train.pipeline import model_information
 
@@ -18,8 +21,9 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
     Parameters
     ----------
     name
-        A model folder, a name of the zoo, or a training configuration (``.yaml``, or its name in
-        the zoo, as ``mace-64``), whose data are read for the molecule and its states.
+        A model folder (of a committee: its first member tells), a name of the zoo, or a training
+        configuration (``.yaml``, or its name in the zoo, as ``mace-64``), whose data are read for
+        the molecule and its states.
 
     Raises
     ------
@@ -35,7 +39,10 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
         path = Path(name)  # so that it is missed as a configuration, not as a model
     if path is None:
         folder = find_model(name)
-        return read_header(folder)[1], folder
+        if not is_committee(folder):
+            return read_header(folder)[1], folder
+        information = read_header(member_folders(folder)[0])[1]
+        return replace(information, name=read_committee(folder).name), folder
     config = load_config(path, TrainingConfig)
     dataset = read_header_frames(config, base=path.parent)
     return model_information(config, dataset), path

@@ -22,7 +22,9 @@ from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import save_model
 from namd.potentials.committee import CommitteePotential
+from namd.potentials.deviation import Scales
 from namd.potentials.diabatic import DiabaticPotential
+from namd.potentials.dipoles import energies_and_dipoles, has_dipoles
 from namd.potentials.from_config import make_potential
 from namd.potentials.network import NetworkPotential
 from namd.potentials.protocol import Needs
@@ -86,19 +88,76 @@ def test_energies_and_forces_are_the_means_and_the_deviation_is_that_of_the_memb
         torch.testing.assert_close(getattr(found, name), stacked.mean(0), rtol=1e-13, atol=1e-15)
     energies = torch.stack([s.energies for s in each])
     torch.testing.assert_close(found.energy_deviation, energies.std(0), rtol=1e-10, atol=1e-15)
-    spread = COMMITTEE.deviation(x, chosen)
-    assert torch.equal(spread.energies, found.energy_deviation)
-    forces = torch.stack([s.force for s in each])
-    torch.testing.assert_close(spread.force, forces.std(0), rtol=1e-10, atol=1e-15)
+    gaps = energies[:, :, [1, 2, 2]] - energies[:, :, [0, 0, 1]]
+    torch.testing.assert_close(found.gap_deviation, gaps.std(0), rtol=1e-10, atol=1e-15)
+    longest = torch.stack([s.force for s in each]).std(0).norm(dim=-1).max(-1).values
+    torch.testing.assert_close(found.force_deviation, longest, rtol=1e-10, atol=1e-15)
 
 
-def test_members_that_agree_are_one() -> None:
+def test_the_deviation_of_couplings_is_that_in_one_gauge() -> None:
+    """Members that differ by a known amount along one axis, whatever sign they come with."""
+    inner, x = MEMBERS[0], geometries(4)
+    h = inner.surfaces(x, torch.zeros(4, dtype=torch.int64), needs=Needs.COUPLINGS).couplings
+    step = 1e-3 * h.abs().amax(dim=(2, 3))
+
+    class Shifted(Turned):
+        def surfaces(self, positions, active_state, *, needs=Needs.NOTHING):
+            found = self.inner.surfaces(positions, active_state, needs=needs)
+            couplings = found.couplings.clone()
+            couplings[:, :, 1, 2] += step
+            signs = self.signs.expand(len(positions), -1)
+            return replace(found, couplings=turn_couplings(couplings, signs))
+
+    pair = CommitteePotential((inner, Shifted(inner, (1, -1, 1))))
+    found = pair.surfaces(x, torch.zeros(4, dtype=torch.int64), needs=Needs.COUPLINGS)
+    torch.testing.assert_close(found.coupling_deviation, step / 2**0.5)
+    plain = COMMITTEE.surfaces(x, torch.zeros(4, dtype=torch.int64))
+    assert plain.coupling_deviation is None
+
+
+def test_scales_multiply_the_deviations_and_nothing_else() -> None:
+    x, chosen = geometries(3), torch.zeros(3, dtype=torch.int64)
+    scales = Scales(energy=2.0, gap=3.0, force=4.0, coupling=5.0)
+    scaled = CommitteePotential(MEMBERS, scales=scales)
+    plain, found = (c.surfaces(x, chosen, needs=ALL) for c in (COMMITTEE, scaled))
+    for name, factor in (("energy", 2.0), ("gap", 3.0), ("force", 4.0), ("coupling", 5.0)):
+        ours, theirs = (getattr(s, f"{name}_deviation") for s in (plain, found))
+        torch.testing.assert_close(theirs, factor * ours, rtol=1e-15, atol=0)
+    for name in ("energies", "force", "forces", "couplings"):
+        assert torch.equal(getattr(plain, name), getattr(found, name))
+    assert scaled.describe()["digest"] != COMMITTEE.describe()["digest"]
+
+
+class WithDipoles(Turned):
+    has_dipoles = True
+
+    def energies_and_dipoles(self, positions):
+        chosen = torch.zeros(len(positions), dtype=torch.int64)
+        energies = self.inner.surfaces(positions, chosen).energies
+        dipoles = torch.arange(1.0, 10.0, dtype=torch.float64).reshape(1, 3, 3)
+        signs = self.signs.expand(len(positions), -1)
+        turned = turn_couplings(dipoles.expand(len(positions), -1, -1)[:, :, None], signs)
+        return energies, turned[:, :, 0]
+
+
+def test_dipoles_of_members_with_other_signs_do_not_cancel() -> None:
+    members = [WithDipoles(MEMBERS[0], signs) for signs in ((1, 1, 1), (1, -1, 1), (-1, 1, 1))]
+    committee = CommitteePotential(tuple(members))
+    assert has_dipoles(committee)
+    _, found = energies_and_dipoles(committee, geometries(2))
+    assert torch.equal(found, members[0].energies_and_dipoles(geometries(2))[1])
+    assert not has_dipoles(COMMITTEE)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+def test_members_that_agree_are_one_to_the_last_bit(count: int) -> None:
     x, chosen = geometries(5), torch.zeros(5, dtype=torch.int64)
     alone = MEMBERS[0].surfaces(x, chosen, needs=ALL)
-    twins = CommitteePotential((MEMBERS[0], MEMBERS[0])).surfaces(x, chosen, needs=ALL)
+    alike = CommitteePotential(MEMBERS[:1] * count).surfaces(x, chosen, needs=ALL)
     for name in ("energies", "force", "forces", "couplings"):
-        assert torch.equal(getattr(twins, name), getattr(alone, name))
-    assert twins.energy_deviation.abs().max() == 0
+        assert torch.equal(getattr(alike, name), getattr(alone, name))
+    for name in ("energy", "gap", "force", "coupling"):
+        assert getattr(alike, f"{name}_deviation").abs().max() == 0
 
 
 @settings(deadline=None, max_examples=12)
