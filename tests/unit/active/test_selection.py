@@ -1,0 +1,154 @@
+"""Which frames are chosen, why, and how varied they are."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from namd.active.measures import Measures
+from namd.active.selection import choose
+from namd.config.active_learning import SelectionConfig
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
+
+FAR = 50.0
+"""A gap in Hartree at which nothing is degenerate."""
+
+
+def measures(features: Any, *, gap: Any = FAR, committee: bool = True, **values: Any) -> Measures:
+    features = np.asarray(features, dtype=float)
+    rows = len(features)
+
+    def column(value: Any) -> np.ndarray:
+        return np.broadcast_to(np.asarray(value, dtype=float), rows).copy()
+
+    names = ("energy", "gap", "force") if committee else ()
+    return Measures(
+        gap=column(gap),
+        deviations={name: column(values.get(name, 0.0)) for name in names},
+        features=features,
+    )
+
+
+def grid(count: int, *, width: float = 1.0, seed: int = 0) -> np.ndarray:
+    return width * np.random.default_rng(seed).normal(size=(count, 3))
+
+
+def config(**changes: Any) -> SelectionConfig:
+    return SelectionConfig.model_validate({"budget": 50, "closest": 0.0, **changes})
+
+
+KNOWN = measures(grid(200), energy=np.linspace(0, 1, 200), gap=FAR, force=np.linspace(0, 1, 200))
+NEVER = {"energy_ev": 1e6, "gap_ev": 1e6, "force_ev_per_angstrom": 1e6, "quantile": 1.0}
+
+
+def test_every_reason_is_told_and_limits_are_quantiles_of_what_is_known() -> None:
+    inside = grid(6, width=0.1, seed=1)
+    inside[5] = 30.0
+    chosen = choose(
+        measures(
+            inside,
+            gap=[FAR, 0.1 / EV_PER_HARTREE, FAR, FAR, FAR, FAR],
+            energy=[0.0, 0.0, 0.96, 0.94, 0.0, 0.0],
+            force=[0.0, 0.0, 0.96, 0.0, 0.0, 0.0],
+        ),
+        np.array([True, False, False, False, False, False]),
+        config=config(gap_ev=1.0),
+        known=KNOWN,
+    )
+    assert chosen.limits["energy"] == pytest.approx(0.95)
+    assert chosen.limits["gap"] == pytest.approx(1.0 / EV_PER_HARTREE)
+    told = dict(zip(chosen.rows.tolist(), chosen.reasons, strict=True))
+    assert told == {
+        0: ("parked",),
+        1: ("degenerate",),
+        2: ("energy", "force"),
+        5: ("novel",),
+    }
+    assert chosen.counts["energy"] == 1
+    assert chosen.eligible == 4
+    assert chosen.novelty[5] > 10 * chosen.novelty[0]
+
+
+def test_given_limits_are_in_ev_and_angstrom() -> None:
+    force = np.array([0.29, 0.31]) / EV_PER_ANGSTROM_PER_ATOMIC_FORCE
+    chosen = choose(
+        measures(grid(2, width=0.1, seed=2), force=force),
+        np.zeros(2, dtype=bool),
+        config=config(**{**NEVER, "force_ev_per_angstrom": 0.3}),
+        known=KNOWN,
+    )
+    assert chosen.rows.tolist() == [1]
+    assert chosen.reasons == (("force",),)
+
+
+def test_a_single_model_chooses_by_gap_and_novelty() -> None:
+    chosen = choose(
+        measures([[0.0, 0, 0], [0, 0, 0.01], [20, 0, 0]], gap=[FAR, 0.01, FAR], committee=False),
+        np.zeros(3, dtype=bool),
+        config=config(),
+        known=measures(grid(100), committee=False),
+    )
+    assert dict(zip(chosen.rows.tolist(), chosen.reasons, strict=True)) == {
+        1: ("degenerate",),
+        2: ("novel",),
+    }
+
+
+def test_the_best_come_into_the_pool_and_parked_ones_first() -> None:
+    energy = np.linspace(1.0, 5.0, 60)
+    parked = np.zeros(60, dtype=bool)
+    parked[[3, 4]] = True
+    chosen = choose(
+        measures(grid(60, width=0.1, seed=3), energy=energy),
+        parked,
+        config=config(budget=4, pool=2, **{k: v for k, v in NEVER.items() if k != "energy_ev"}),
+        known=KNOWN,
+    )
+    assert len(chosen.rows) == 4
+    assert set(chosen.rows.tolist()) <= {3, 4, *range(54, 60)}
+    assert np.isinf(chosen.score[np.isin(chosen.rows, [3, 4])]).all()
+
+
+def test_a_batch_holds_no_near_copies_of_itself_or_of_labelled_frames() -> None:
+    base = grid(10, width=3.0, seed=4)
+    copies = np.concatenate([base, base + 1e-4, KNOWN.features[:5] + 1e-4])
+    parked = np.ones(len(copies), dtype=bool)
+    chosen = choose(measures(copies), parked, config=config(closest=0.05), known=KNOWN)
+    assert len(chosen.rows) == 10
+    assert sorted(k % 10 for k in chosen.rows.tolist()) == list(range(10))
+    assert max(chosen.rows.tolist()) < 20
+
+
+def test_a_batch_is_filled_only_where_asked() -> None:
+    found = measures(grid(30, width=0.5, seed=5))
+    nobody = np.zeros(30, dtype=bool)
+    nobody[7] = True
+    few = choose(found, nobody, config=config(budget=5, **NEVER), known=KNOWN)
+    assert few.rows.tolist() == [7]
+    filled = choose(found, nobody, config=config(budget=5, fill=True, **NEVER), known=KNOWN)
+    assert filled.rows[0] == 7
+    assert len(set(filled.rows.tolist())) == 5
+    assert set(filled.reasons[1:]) == {("farthest",)}
+
+
+def test_without_labelled_frames_the_candidates_are_the_measure() -> None:
+    energy = np.linspace(0, 1, 101)
+    chosen = choose(
+        measures(grid(101), energy=energy),
+        np.zeros(101, dtype=bool),
+        config=config(gap_ev=1e6, force_ev_per_angstrom=1e6),
+    )
+    assert sorted(chosen.rows.tolist()) == list(range(95, 101))
+    assert np.isinf(chosen.novelty).all()
+    assert "novel" not in chosen.counts
+
+
+def test_the_batch_does_not_depend_on_the_scale_of_a_feature() -> None:
+    scale = np.array([1.0, 1e3, 1e-3])
+    parked = np.ones(40, dtype=bool)
+    found = grid(40, width=2.0, seed=6)
+    here = choose(measures(found), parked, config=config(budget=8), known=measures(grid(50)))
+    there = choose(
+        measures(found * scale), parked, config=config(budget=8), known=measures(grid(50) * scale)
+    )
+    assert here.rows.tolist() == there.rows.tolist()
