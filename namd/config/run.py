@@ -169,6 +169,30 @@ class DynamicsConfig(Section):
         return max(1, round(time_fs / FS_PER_ATOMIC_TIME / self.timestep))
 
 
+class UncertaintyConfig(Section):
+    """Largest errors a trajectory may go on with, by what the potential says of itself.
+
+    A committee, or a model with a record of its training features, expects an error at every
+    geometry (`namd evaluate` compares expected and true ones). ``null`` switches a limit off.
+    """
+
+    energy_ev: Positive | None = Field(
+        default=0.1, description="Expected error of the active state's energy, eV."
+    )
+    gap_ev: Positive | None = Field(
+        default=0.1, description="Expected error of its gap to any other state, eV."
+    )
+    force_ev_per_angstrom: Positive | None = Field(
+        default=0.5,
+        description="Expected error of its force, at the atom where it is largest, eV/Å.",
+    )
+    coupling_ev_per_angstrom: Positive | None = Field(
+        default=None,
+        description="The same of its couplings h, which cost a backward pass each where no "
+        "method needs them, eV/Å.",
+    )
+
+
 class GuardsConfig(Section):
     """What parks a trajectory with its reason; NaN always does. ``null`` switches a guard off."""
 
@@ -184,6 +208,11 @@ class GuardsConfig(Section):
     )
     closest_bohr: Positive = Field(
         default=1.0, description="Smallest distance of two atoms, Bohr (with bond_stretch only)."
+    )
+    uncertainty: UncertaintyConfig | None = Field(
+        default=None,
+        description="Park where the potential expects too large an error of itself; {} for the "
+        "default limits.",
     )
 
 

@@ -3,11 +3,13 @@
 ==========================================  ========================================================
 an HDF5 file with ``atomic_numbers`` and    datasets with or without labels, what ``namd sample``
 ``positions [frame, atom, 3]``              wrote, and plain tables; in Bohr
+a run, its folder or ``ensemble.h5``        the frames at which trajectories were parked
 any geometry file that ASE reads            XYZ, extended XYZ, trajectories; by its suffix, in Å
 ==========================================  ========================================================
 
-Group and source are taken over where the file has them. Samples are groups of their own; other
-frames without a group make one group, so that no split cuts what may be a trajectory.
+Group and source are taken over where the file has them. Samples and parked frames are groups of
+their own; other frames without a group make one group, so that no split cuts what may be a
+trajectory.
 """
 
 import hashlib
@@ -21,11 +23,14 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
-from namd.data.native import read_molecule
+from namd.data.native import read_integer, read_molecule
 from namd.data.plain import UNGROUPED
 from namd.errors import DataError
+from namd.io.ensemble import FORMAT as ENSEMBLE
+from namd.io.ensemble import locate_ensemble
 from namd.io.geometry_file import read_atoms
 from namd.io.hdf5 import HDF5_SIGNATURE, open_hdf5, read_array
+from namd.io.parked import parked_of
 from namd.io.samples import FORMAT as SAMPLES
 from namd.molecule import Molecule
 from namd.schema import PROPERTIES
@@ -129,14 +134,17 @@ def read_frames(path: Path) -> Frames:
     Parameters
     ----------
     path
-        HDF5, or any geometry file that ASE reads.
+        HDF5, any geometry file that ASE reads, or a run folder.
 
     Raises
     ------
     DataError
         If the file cannot be read, is empty, holds several molecules, or positions that are no
-        numbers.
+        numbers; if no trajectory of a run is parked.
     """
+    run = (path if path.is_dir() else path.parent).resolve().name
+    if path.is_dir():
+        path = locate_ensemble(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(len(HDF5_SIGNATURE))
@@ -146,7 +154,8 @@ def read_frames(path: Path) -> Frames:
         ) from error
     if head == HDF5_SIGNATURE:
         with open_hdf5(path) as file:
-            frames = _from_hdf5(file, stem=path.stem)
+            ensemble = str(file.attrs.get("format", "")) == ENSEMBLE
+            frames = _from_ensemble(file, run=run) if ensemble else _from_hdf5(file, stem=path.stem)
     else:
         frames = _from_geometry_file(path)
     shape = frames.positions.shape
@@ -188,6 +197,34 @@ def _from_hdf5(file: h5py.File, *, stem: str) -> Frames:
         source=_texts(found.get("source", source), count, name="source"),
         carried={name: values for name, values in carried.items() if len(values) == count},
         provenance=provenance if isinstance(provenance, dict) else {},
+    )
+
+
+def _from_ensemble(file: h5py.File, *, run: str) -> Frames:
+    """Where trajectories were parked; a geometry that is no number is not worth a label."""
+    parked = parked_of(file)
+    sound = np.isfinite(parked.positions).all(axis=(1, 2))
+    if not sound.any():
+        raise DataError(
+            "no trajectory of this run is parked, there is nothing to label",
+            where=str(file.filename),
+            hint="give any file of geometries, or run with limits in guards.uncertainty",
+        )
+    carried = {"time": parked.time[sound]}
+    if parked.velocities is not None:
+        carried["velocities"] = parked.velocities[sound]
+    reasons = np.array([f"parked: {name}" for name in parked.reason_names()])
+    return Frames(
+        molecule=Molecule(
+            atomic_numbers=read_array(file, "atomic_numbers").astype(np.int64),
+            masses=read_array(file, "masses").astype(np.float64),
+            charge=read_integer(file, "charge", default=0),
+        ),
+        positions=parked.positions[sound],
+        group=np.array([f"{run}-{number:05d}" for number in parked.trajectory[sound]]),
+        source=reasons[sound],
+        carried=carried,
+        provenance={"run": run, "potential": json.loads(str(file.attrs.get("potential", "{}")))},
     )
 
 

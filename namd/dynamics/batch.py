@@ -33,11 +33,14 @@ class TrajectoryBatch:
         c_k of the adiabatic states, in the gauge of ``eigenvectors``.
     active_state
         State a whose force moves the nuclei, 0-based.
-    energies, force, eigenvectors, diabatic_hamiltonian, couplings, forces, energy_deviation
+    energies, force, eigenvectors, diabatic_hamiltonian, couplings, forces
         Surfaces at ``positions`` (:class:`namd.potentials.protocol.Surfaces`); ``force`` belongs to
         ``active_state``, after a hop to the new one. The signs of the states continue those of the
         step before (:mod:`namd.dynamics.gauge`). No diabats without a basis, no pairs and no states
-        where couplings or all forces are not needed, or no deviation is known.
+        where couplings or all forces are not needed.
+    energy_deviation, gap_deviation, force_deviation, coupling_deviation
+        What the potential says of its errors there; of length zero where it says nothing.
+        ``force_deviation`` belongs to the state that moved the nuclei here, also after a hop.
     trajectory_id
         Identity of the trajectory in the ensemble; together with the seed and ``step`` it fixes
         every random number.
@@ -64,6 +67,9 @@ class TrajectoryBatch:
     couplings: Float64[Tensor, "traj pair atom 3"]
     forces: Float64[Tensor, "traj known_force atom 3"]
     energy_deviation: Float64[Tensor, "traj known_deviation"]
+    gap_deviation: Float64[Tensor, "traj known_gap_deviation"]
+    force_deviation: Float64[Tensor, "traj known_force_deviation"]
+    coupling_deviation: Float64[Tensor, "traj known_coupling_deviation"]
     trajectory_id: Int64[Tensor, " traj"]
     step: Int64[Tensor, " traj"]
     status: Int64[Tensor, " traj"]
@@ -174,12 +180,16 @@ class SurfaceFields(TypedDict):
     couplings: Tensor
     forces: Tensor
     energy_deviation: Tensor
+    gap_deviation: Tensor
+    force_deviation: Tensor
+    coupling_deviation: Tensor
 
 
 def surface_fields(surfaces: Surfaces) -> SurfaceFields:
     """Surfaces as fields of a batch: what is missing becomes an axis of length zero."""
     energies, force = surfaces.energies, surfaces.force
     traj, states = energies.shape
+    doubt = surfaces.force_deviation
 
     def given(value: Tensor | None, *shape: int) -> Tensor:
         return energies.new_zeros(traj, *shape) if value is None else value
@@ -192,6 +202,9 @@ def surface_fields(surfaces: Surfaces) -> SurfaceFields:
         "couplings": given(surfaces.couplings, 0, *force.shape[1:]),
         "forces": given(surfaces.forces, 0, *force.shape[1:]),
         "energy_deviation": given(surfaces.energy_deviation, 0),
+        "gap_deviation": given(surfaces.gap_deviation, 0),
+        "force_deviation": given(None if doubt is None else doubt[:, None], 0),
+        "coupling_deviation": given(surfaces.coupling_deviation, 0),
     }
 
 
@@ -336,13 +349,16 @@ def _refuse_unserved(surfaces: Surfaces, needs: Needs, potential: Potential) -> 
         Needs.BASIS: ("a quasi-diabatic basis of its states", surfaces.eigenvectors),
         Needs.COUPLINGS: ("couplings", surfaces.couplings),
         Needs.FORCES: ("the forces of all states", surfaces.forces),
+        Needs.DEVIATION: ("an estimate of its own errors", surfaces.energy_deviation),
     }
     for need, (words, value) in offered.items():
         if need in needs and value is None:
             raise ConfigError(
                 f"a method of this run needs {words}, which the potential does not have",
                 where=potential.describe()["name"],
-                hint="choose another method of electronic propagation (without a basis for example "
+                hint="leave guards.uncertainty out, or run a committee (`namd train --members`)"
+                if need is Needs.DEVIATION
+                else "choose another method of electronic propagation (without a basis for example "
                 "nac-vectors), hopping or rescaling",
             )
 

@@ -20,7 +20,7 @@ from namd.dynamics.advance import Advanced, advance_to_frame
 from namd.dynamics.batch import TrajectoryBatch
 from namd.dynamics.checkpoint import Checkpoint, save_checkpoint
 from namd.dynamics.finish import FinishRules
-from namd.dynamics.frames import final_of, frame_of, stack_frames
+from namd.dynamics.frames import final_of, frame_of, parked_of, stack_frames
 from namd.dynamics.hop_table import Columns, join_hops, split_hops
 from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
@@ -215,7 +215,12 @@ class _Recorder:
         hops = join_hops(self.tables, atoms=self.batch.positions.shape[1])
         # Who is behind may still hop at this step: the table stays in the order of time.
         hops, later = split_hops(hops, step=self.step) if self.goes_on else (hops, {})
-        block = Block(frames=stack_frames(self.frames), hops=hops, final=final_of(self.frame))
+        block = Block(
+            frames=stack_frames(self.frames),
+            hops=hops,
+            final=final_of(self.frame),
+            parked=parked_of(self.frame, timestep=self.step_options.timestep),
+        )
         try:
             digest = write_part(self.folder, len(self.digests), block)
             self.digests = (*self.digests, digest)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from namd.config.run import DynamicsConfig, RunConfig
+from namd.config.run import DynamicsConfig, RunConfig, UncertaintyConfig
 from namd.dynamics.decoherence.protocol import Decoherence
 from namd.dynamics.electronic.protocol import ElectronicPropagation
 from namd.dynamics.ensemble_loop import LoopOptions
@@ -25,7 +25,7 @@ from namd.dynamics.registry import (
 )
 from namd.errors import ConfigError
 from namd.molecule import Molecule
-from namd.units import EV_PER_HARTREE
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 _BUCKET_FRACTION = 8
 """On a GPU the first bucket for hopping trajectories has this fraction of the batch's places."""
@@ -148,4 +148,17 @@ def _guards(
             for limit in (limits.energy_jump_ev, limits.energy_drift_ev)
         )
         guards.append(make(GUARDS, "total-energy", jump=jump, drift=drift))
+    if limits.uncertainty is not None:
+        guards.append(make(GUARDS, "trust-region", **_trust(limits.uncertainty)))
     return tuple(guards)
+
+
+def _trust(limits: UncertaintyConfig) -> dict[str, float]:
+    """Limits of the deviations in atomic units; those that are switched off are left out."""
+    atomic = {
+        "energy": (limits.energy_ev, EV_PER_HARTREE),
+        "gap": (limits.gap_ev, EV_PER_HARTREE),
+        "force": (limits.force_ev_per_angstrom, EV_PER_ANGSTROM_PER_ATOMIC_FORCE),
+        "coupling": (limits.coupling_ev_per_angstrom, EV_PER_ANGSTROM_PER_ATOMIC_FORCE),
+    }
+    return {name: limit / unit for name, (limit, unit) in atomic.items() if limit is not None}

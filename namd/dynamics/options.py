@@ -132,4 +132,5 @@ class StepOptions:
         return memory
 
     def _strategies(self) -> tuple[object, ...]:
-        return self.electronic, self.hopping, self.rescaling, self.frustrated, self.decoherence
+        own = (self.electronic, self.hopping, self.rescaling, self.frustrated, self.decoherence)
+        return *own, *self.guards

@@ -22,6 +22,7 @@ from namd.dynamics.guards.broken_molecule import BrokenMolecule
 from namd.dynamics.guards.not_a_number import NotANumber
 from namd.dynamics.guards.protocol import Guard
 from namd.dynamics.guards.total_energy import TotalEnergy
+from namd.dynamics.guards.trust_region import TrustRegion
 from namd.dynamics.hopping.finite_step import FiniteStep
 from namd.dynamics.hopping.global_flux import GlobalFlux
 from namd.dynamics.hopping.landau_zener import LandauZener
@@ -84,6 +85,7 @@ GUARDS: Mapping[str, Callable[..., Guard]] = MappingProxyType(
         "not-a-number": NotANumber,
         "total-energy": TotalEnergy,
         "broken-molecule": BrokenMolecule.from_geometry,
+        "trust-region": TrustRegion,
     }
 )
 

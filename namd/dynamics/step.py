@@ -11,7 +11,8 @@ Order inside a step from t to t + dt::
     v' → v'' along D, or rejected            only for trajectories that try to hop
     F'_a → F'_b                              the new state's force from the next half-kick on
     c' → c''                                 decoherence with the new a and kinetic energy
-    guards                                   a tripped trajectory goes back to t and is parked
+    guards                                   a tripped trajectory goes back to t and is parked;
+                                             one outside the trust region is parked where it is
 
 A method in hindsight (:mod:`namd.dynamics.look_ahead`) hops at t, knowing t + dt, instead of the
 lines from c' to c''; one with spheres (:mod:`namd.dynamics.spheres`) turns these instead of c.
@@ -75,8 +76,9 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
     """Advance every active trajectory by one time step.
 
     Trajectories that are finished or parked come out unchanged, bit for bit; one that is parked
-    by a guard in this step comes out as it went in, with its status and reason. No trajectory's
-    numbers depend on another's.
+    by a guard in this step comes out as it went in, with its status and reason. Outside the trust
+    region nothing is wrong with its numbers but what they are worth: such a one is parked at the
+    geometry that is to be labelled. No trajectory's numbers depend on another's.
 
     Parameters
     ----------
@@ -99,10 +101,10 @@ def step(batch: TrajectoryBatch, potential: Potential, options: StepOptions) -> 
         result, hops, overflow = hop_by_spheres(batch, moved, potential, options)
     else:
         result, hops, overflow = _hop_by_amplitudes(batch, moved, potential, options)
-    result, parked = _guard(batch, result, options)
+    result, undone = _guard(batch, result, options)
     return StepResult(
         batch=choose(alive, result, batch),
-        hops=replace(hops, attempted=hops.attempted & ~parked, accepted=hops.accepted & ~parked),
+        hops=replace(hops, attempted=hops.attempted & ~undone, accepted=hops.accepted & ~undone),
         overflow=overflow,
     )
 
@@ -153,11 +155,16 @@ def _propagate_electrons(
 def _guard(
     before: TrajectoryBatch, after: TrajectoryBatch, options: StepOptions
 ) -> tuple[TrajectoryBatch, Bool[Tensor, " traj"]]:
-    """Send every trajectory that trips a guard back to ``before``, parked with its reason."""
+    """Park every trajectory that trips a guard, and tell whose step is undone.
+
+    All go back to ``before`` but those that only left the trust region.
+    """
     reason = torch.full_like(after.reason, Reason.NONE)
     for guard in options.guards:
         tripped = guard.trips(before, after, masses=options.masses)
         reason = torch.where((reason == Reason.NONE) & tripped, int(guard.reason), reason)
     parked = reason != Reason.NONE
-    stopped = replace(before, status=torch.full_like(before.status, Status.PARKED), reason=reason)
-    return choose(parked, stopped, after), parked
+    undone = parked & (reason != Reason.OUTSIDE_TRUST_REGION)
+    last = choose(undone, before, after)
+    stopped = replace(last, status=torch.full_like(last.status, Status.PARKED), reason=reason)
+    return choose(parked, stopped, after), undone

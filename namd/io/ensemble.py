@@ -209,7 +209,7 @@ def read_ensemble(run_or_file: Path | str) -> Ensemble:
     DataError
         If it is missing, damaged, of another format, inconsistent, or holds no frame yet.
     """
-    path = _locate(Path(run_or_file))
+    path = locate_ensemble(Path(run_or_file))
     with open_hdf5(path) as file:
         check_format(file, name=FORMAT, version=FORMAT_VERSION)
         return _read(file, path)
@@ -231,7 +231,14 @@ def _reason_name(code: int) -> str:
     return REASONS[code].name if code in REASONS and code != 0 else "reason not recorded"
 
 
-def _locate(path: Path) -> Path:
+def locate_ensemble(path: Path) -> Path:
+    """File of an ensemble: of a run folder, also one that still runs, or the file itself.
+
+    Raises
+    ------
+    DataError
+        If the folder holds none.
+    """
     if not path.is_dir():
         return path
     if not (path / FILE_NAME).is_file() and has_parts(path):

@@ -94,7 +94,9 @@ def assemble(folder: RunFolder, target: Path) -> None:
                         joined[group][name][offset : offset + length[group]] = dataset[()]
             offsets = {group: offset + length[group] for group, offset in offsets.items()}
         with open_hdf5(parts[-1]) as last:
-            last.copy("final", joined)
+            for group in ("final", "parked"):
+                if group in last:
+                    last.copy(group, joined)
 
 
 def check_parts(folder: RunFolder, digests: Sequence[str]) -> None:

@@ -91,6 +91,7 @@ def write_start(folder: RunFolder, header: Header) -> None:
         file.attrs["format_version"] = str(FORMAT_VERSION)
         file.attrs["states"] = " ".join(header.states.labels)
         file.attrs["seed"] = str(header.seed)
+        file.attrs["charge"] = header.molecule.charge
         file.attrs["timestep"] = header.timestep
         file.attrs["timestep_check"] = header.timestep_check
         file.attrs["decoherence"] = header.decoherence
@@ -132,7 +133,9 @@ def read_start(folder: RunFolder) -> Header:
         return Header(
             config=_json(file, "config"),
             molecule=Molecule(
-                atomic_numbers=read_array(file, "atomic_numbers"), masses=read_array(file, "masses")
+                atomic_numbers=read_array(file, "atomic_numbers"),
+                masses=read_array(file, "masses"),
+                charge=int(file.attrs.get("charge", 0)),
             ),
             states=StateSpace(tuple(read_attribute(file, "states").split())),
             potential=_json(file, "potential"),

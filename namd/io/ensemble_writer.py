@@ -7,7 +7,7 @@ full disk the blocks written so far are all good. :mod:`namd.io.ensemble_parts` 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
@@ -24,6 +24,9 @@ FRAME_DTYPES: dict[str, str] = {
     "velocities": "float32",
     "energies": "float64",
     "energy_deviation": "float32",
+    "gap_deviation": "float32",
+    "force_deviation": "float32",
+    "coupling_deviation": "float32",
     "amplitudes": "complex64",
     "diabatic_populations": "float32",
     "active_state": "int8",
@@ -43,7 +46,26 @@ HOP_DTYPES: dict[str, str] = {
     "positions": "float32",
 }
 FINAL_DTYPES: dict[str, str] = {"status": "int8", "reason": "int8", "step": "int64"}
-DTYPES = {"frames": FRAME_DTYPES, "hops": HOP_DTYPES, "final": FINAL_DTYPES}
+PARKED_DTYPES: dict[str, str] = {
+    "trajectory": "int64",
+    "reason": "int8",
+    "step": "int64",
+    "time": "float64",
+    "active_state": "int8",
+    "positions": "float64",
+    "velocities": "float64",
+    "energies": "float64",
+    "energy_deviation": "float64",
+    "gap_deviation": "float64",
+    "force_deviation": "float64",
+    "coupling_deviation": "float64",
+}
+DTYPES = {
+    "frames": FRAME_DTYPES,
+    "hops": HOP_DTYPES,
+    "final": FINAL_DTYPES,
+    "parked": PARKED_DTYPES,
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,11 +80,14 @@ class Block:
         Names of :data:`HOP_DTYPES` → columns.
     final
         Names of :data:`FINAL_DTYPES` → one value per trajectory.
+    parked
+        Names of :data:`PARKED_DTYPES` → one row per trajectory that is parked by then.
     """
 
     frames: Mapping[str, np.ndarray]
     hops: Mapping[str, np.ndarray]
     final: Mapping[str, np.ndarray]
+    parked: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def write_part(folder: RunFolder, number: int, block: Block) -> str:
@@ -79,6 +104,7 @@ def write_part(folder: RunFolder, number: int, block: Block) -> str:
             ("frames", block.frames),
             ("hops", block.hops),
             ("final", block.final),
+            ("parked", block.parked),
         ):
             for name, values in columns.items():
                 stored = values.astype(DTYPES[group][name])
@@ -91,6 +117,8 @@ def write_part(folder: RunFolder, number: int, block: Block) -> str:
 
 def unit_of(name: str) -> str:
     """Tell the unit of a column of frames, hops or final; counters and flags have none."""
-    if name in ("gap", "energy_deviation"):
+    if name in ("gap", "energy_deviation", "gap_deviation"):
         return PROPERTIES["energies"].unit
+    if name in ("force_deviation", "coupling_deviation"):
+        return PROPERTIES["forces"].unit
     return PROPERTIES[name].unit if name in PROPERTIES else "1"

@@ -33,6 +33,8 @@ class Needs(Flag):
     """h_ij of all pairs."""
     FORCES = auto()
     """−∇E_i of all states."""
+    DEVIATION = auto()
+    """The potential's own estimate of its errors; free where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from namd.cli.main import run
+from namd.data.frames import read_frames
 from namd.data.native import write_dataset
 from namd.io import library
 from namd.io.committee_file import read_committee
+from namd.io.parked import read_parked
 from namd.nn.model_folder import load_model
 from namd.potentials.trained import load_trained
 from namd.train import checkpoint
@@ -31,6 +33,7 @@ optimiser: {epochs: 2, batch_size: 8, warmup_steps: 2, learning_rate: 0.01}
 seed: 3
 device: cpu
 """
+TIGHT = "guards.uncertainty.force_ev_per_angstrom=1e-9"
 Captured = pytest.CaptureFixture[str]
 
 
@@ -190,6 +193,17 @@ device: cpu
     with h5py.File(tmp_path / "run" / "ensemble.h5") as file:
         assert (file["frames/energy_deviation"][()] > 0).all()
         assert json.loads(file.attrs["potential"])["name"] == "tiny"
+    # None of them is trusted: all are parked and wait for labels, with the charge of the molecule.
+    assert run([*hop, "--output", str(tmp_path / "doubt"), "--set", TIGHT]) == 0
+    capsys.readouterr()
+    thinned = ("sample", "thin", str(tmp_path / "doubt"), "-n", "2", "--closest", "0")
+    assert run([*thinned, "--output", str(tmp_path / "few.h5")]) == 0
+    few, parked = read_frames(tmp_path / "few.h5"), read_parked(tmp_path / "doubt")
+    assert len(parked) == 3
+    assert (parked.step == 1).all()
+    assert all((parked.positions == each).all((1, 2)).any() for each in few.positions)
+    assert few.molecule.charge == 1
+    assert set(few.source.tolist()) == {"parked: outside the trust region"}
 
 
 def test_a_model_can_be_named_by_the_zoo(
