@@ -10,8 +10,9 @@ from jaxtyping import Int
 
 from namd.data.frames import Frames, join_frames, read_frames
 from namd.errors import DataError
-from namd.io.ensemble import ACTIVE, FILE_NAME, FORMAT, PARKED, Ensemble, is_parked, read_ensemble
+from namd.io.ensemble import ACTIVE, FILE_NAME, FORMAT, Ensemble, read_ensemble
 from namd.io.hdf5 import HDF5_SIGNATURE
+from namd.io.parked import read_parked
 from namd.molecule import Molecule
 
 SOURCE = "trajectory"
@@ -109,51 +110,28 @@ def _from_ensemble(ensemble: Ensemble, molecule: Molecule, *, name: str, every: 
             "this ensemble is of another molecule, or has another order of atoms, than the model",
             where=str(ensemble.path),
         )
-    parked_at = _parking_frames(ensemble)
-    reasons = np.where(is_parked(ensemble), ensemble.final_reason, 0)
-    rows: list[tuple[int, int, int]] = []  # trajectory, frame, reason
-    positions: list[np.ndarray] = []
-    for frame in range(len(ensemble.time)):
-        here = np.flatnonzero(parked_at == frame)
-        moving = (
-            np.flatnonzero(ensemble.status[frame] == ACTIVE) if frame % every == 0 else here[:0]
-        )
-        chosen = np.union1d(moving, here)
-        if not chosen.size:
-            continue
-        saved = ensemble.positions(frame)
-        for trajectory in chosen.tolist():
-            if np.isfinite(saved[trajectory]).all():
-                reason = int(reasons[trajectory]) if parked_at[trajectory] == frame else 0
-                rows.append((trajectory, frame, reason))
-                positions.append(saved[trajectory])
-    if not rows:
+    parked = read_parked(ensemble.path)
+    numbers = [parked.trajectory]
+    times, positions, reasons = [parked.time], [parked.positions], [parked.reason]
+    for frame in range(0, len(ensemble.time), every):
+        moving = np.flatnonzero(ensemble.status[frame] == ACTIVE)
+        numbers.append(ensemble.trajectory_id[moving])
+        times.append(np.full(moving.size, ensemble.time[frame]))
+        positions.append(ensemble.positions(frame)[moving])
+        reasons.append(np.zeros(moving.size, dtype=np.int64))
+    number, time, reason = (np.concatenate(each) for each in (numbers, times, reasons))
+    place = np.concatenate(positions)
+    # Neighbours of a trajectory follow each other; a parked frame comes behind all others.
+    order = np.lexsort((reason > 0, time, number))
+    order = order[np.isfinite(place[order]).all(axis=(1, 2))]
+    if not order.size:
         raise DataError("the ensemble holds no usable frame", where=str(ensemble.path))
-    order = sorted(range(len(rows)), key=rows.__getitem__)
-    table = np.array([rows[k] for k in order], dtype=np.int64)
     frames = Frames(
         molecule=molecule,
-        positions=np.stack([positions[k] for k in order]),
-        group=np.array([f"{name}-{ensemble.trajectory_id[k]:05d}" for k in table[:, 0]]),
-        source=np.full(len(table), SOURCE),
-        carried={"time": ensemble.time[table[:, 1]]},
+        positions=place[order],
+        group=np.array([f"{name}-{each:05d}" for each in number[order]]),
+        source=np.full(order.size, SOURCE),
+        carried={"time": time[order]},
         provenance={"steps": [{"step": "trajectories", "potential": ensemble.potential}]},
     )
-    return Candidates(frames=frames, parked=table[:, 2])
-
-
-def _parking_frames(ensemble: Ensemble) -> Int[np.ndarray, " traj"]:
-    """Frame that holds the last sound positions of each parked trajectory; −1 for the others.
-
-    A parked trajectory goes back to its last sound step and keeps it; where those positions are not
-    kept, the last frame in which it moved stands for it.
-    """
-    found = np.full(ensemble.n_trajectories, -1, dtype=np.int64)
-    for trajectory in np.flatnonzero(is_parked(ensemble)).tolist():
-        stopped = np.flatnonzero(ensemble.status[:, trajectory] == PARKED)
-        moving = np.flatnonzero(ensemble.status[:, trajectory] == ACTIVE)
-        for frame in (*stopped[:1].tolist(), *moving[-1:].tolist()):
-            if np.isfinite(ensemble.positions(frame)[trajectory]).all():
-                found[trajectory] = frame
-                break
-    return found
+    return Candidates(frames=frames, parked=reason[order])

@@ -15,8 +15,9 @@ from namd.train.predictors import Committee, Predictor, Single
 
 _SLICE = 32
 UNCERTAINTIES = ("energy", "gap", "force")
-"""Largest standard deviation over the members of: the energy of any state, the gap of any pair
-(Hartree), the force of any state on any atom (its length, Hartree/Bohr)."""
+"""Largest standard deviation over the members, calibrated where the committee is, of: the energy of
+any state, the gap of any pair (Hartree), the force of any state on any atom (its length,
+Hartree/Bohr)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +66,10 @@ def measure(predictor: Predictor, positions: Float[np.ndarray, "frame atom 3"]) 
     names = UNCERTAINTIES if len(deviations) else ()
     return Measures(
         gap=gap,
-        deviations=dict(zip(names, deviations, strict=True)),
+        deviations={
+            name: predictor.scales.get(name, 1.0) * values
+            for name, values in zip(names, deviations, strict=True)
+        },
         features=descriptors(_first_model(predictor), positions),
     )
 

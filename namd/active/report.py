@@ -11,6 +11,7 @@ import numpy as np
 from namd.analysis.conservation_verdict import VIOLATED, audit
 from namd.analysis.jsonable import jsonable
 from namd.config.training import TrainingConfig
+from namd.data.dataset import Dataset
 from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
 from namd.errors import DataError
@@ -101,7 +102,7 @@ def make_report(
         test_fraction=data.test_fraction,
         seed=data.split_seed,
     )
-    errors = _errors(predictor, labels, split.test)
+    energy, gap, force, coupling = _errors(predictor, labels.select(split.test))
     ensemble = read_ensemble(run)
     found = audit(ensemble)
     violated = np.array([verdict == VIOLATED for verdict in found.verdicts])
@@ -113,7 +114,10 @@ def make_report(
         model=str(model),
         labels=len(labels) - len(split.test),
         test_frames=len(split.test),
-        **errors,
+        energy_mae_mev=energy,
+        gap_mae_mev=gap,
+        force_mae_mev_per_angstrom=force,
+        coupling_r2=coupling,
         trajectories=ensemble.n_trajectories,
         parked=int(parked.sum()),
         parked_fraction=float(parked.mean()),
@@ -123,23 +127,22 @@ def make_report(
     )
 
 
-def _errors(predictor: Predictor, labels: Any, test: np.ndarray) -> dict[str, float | None]:
-    names = ("energy_mae_mev", "gap_mae_mev", "force_mae_mev_per_angstrom", "coupling_r2")
-    if not test.size:
-        return dict.fromkeys(names)
-    table = error_table(compare(predictor, labels.select(test)))
-    states = table["states"]
+def _errors(predictor: Predictor, test: Dataset) -> tuple[float | None, ...]:
+    """Errors of energies, gaps and forces, over all states, and R² of the couplings."""
+    if not len(test):
+        return (None,) * 4
+    table = error_table(compare(predictor, test))
 
     def over_states(name: str) -> float | None:
-        known = [state[name] for state in states if state[name] is not None]
+        known = [state[name] for state in table["states"] if state[name] is not None]
         return float(np.mean(known)) if known else None
 
-    return {
-        "energy_mae_mev": over_states("energy_mae_mev"),
-        "gap_mae_mev": table["gap_mae_mev"],
-        "force_mae_mev_per_angstrom": over_states("force_mae_mev_per_angstrom"),
-        "coupling_r2": table["coupling_r2"],
-    }
+    return (
+        over_states("energy_mae_mev"),
+        table["gap_mae_mev"],
+        over_states("force_mae_mev_per_angstrom"),
+        table["coupling_r2"],
+    )
 
 
 def write_report(report: Report, path: Path) -> None:

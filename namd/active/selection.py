@@ -139,12 +139,11 @@ def _limits(
         "gap": (config.gap_ev, EV_PER_HARTREE),
         "force": (config.force_ev_per_angstrom, EV_PER_ANGSTROM_PER_ATOMIC_FORCE),
     }
-    limits = {
-        name: float(np.quantile(values, config.quantile))
-        if given[name][0] is None
-        else given[name][0] / given[name][1]
-        for name, values in reference.deviations.items()
-    }
+    limits = {}
+    for name, values in reference.deviations.items():
+        limit, unit = given[name]
+        usually = float(np.quantile(values, config.quantile))
+        limits[name] = usually if limit is None else limit / unit
     if config.degenerate_ev is not None:
         limits[DEGENERATE] = config.degenerate_ev / EV_PER_HARTREE
     limits[NOVEL] = float(np.quantile(usual, config.quantile))

@@ -23,6 +23,7 @@ removed.
 import json
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,12 @@ class Loop:
         """Trajectories with the model of a round."""
         folder = self.folder(number) / "run"
         potential = json.dumps({"model": str(self.model(number))})
-        words = ("run", "surface-hopping", str(self.inputs.run), "--output", str(folder))
-        words += ("--seed", str(self.inputs.seed + number))
-        words += _overrides((*self.config.run.overrides, f"potential={potential}"))
+        words = ["run", "surface-hopping", str(self.inputs.run), "--output", str(folder)]
+        words += ["--seed", str(self.inputs.seed + number)]
+        words += _overrides([*self.config.run.overrides, f"potential={potential}"])
         return Step(
             name="run",
-            words=words,
+            words=tuple(words),
             result=folder / "ensemble.h5",
             begun=folder / "start.h5",
             folder=folder,
@@ -163,34 +164,29 @@ class Loop:
         """Frames worth a label."""
         target = self.folder(number) / "selected.h5"
         candidates = (self.folder(number) / "run", *self.inputs.candidates)
-        words = ("active-learn", "select", *map(str, candidates))
-        words += ("--model", str(self.model(number)), "--known", str(self.dataset(number)))
-        words += ("--budget", str(budget), *_overrides(_changed(self.config.selection)))
+        words = ["active-learn", "select", *map(str, candidates)]
+        words += ["--model", str(self.model(number)), "--known", str(self.dataset(number))]
+        words += ["--budget", str(budget), *_overrides(_changed(self.config.selection))]
         return Step(name="select", words=(*words, "--output", str(target)), result=target)
 
     def label(self, number: int, *, engine: str = "ENGINE.yaml") -> Step:
         """Their labels; with ``engine`` in place of the configuration where there is none."""
         target = self.folder(number) / "labels.h5"
         given, workers = self.inputs.labelling, self.config.labelling
-        words = ("label", str(self.folder(number) / "selected.h5"))
-        words += ("--config", engine if given is None else str(given), "--output", str(target))
+        words = ["label", str(self.folder(number) / "selected.h5")]
+        words += ["--config", engine if given is None else str(given), "--output", str(target)]
         if workers is not None and workers.workers > 1:
-            words += ("--workers", str(workers.workers))
+            words += ["--workers", str(workers.workers)]
         begun = target.with_name(f"{target.name}.labelling")
-        return Step(name="label", words=words, result=target, begun=begun)
+        return Step(name="label", words=tuple(words), result=target, begun=begun)
 
     def add(self, number: int) -> Step:
         """All labels together."""
         folder = self.folder(number)
         target = folder / "dataset.h5"
-        words = (
-            "active-learn",
-            "add",
-            str(folder / "labels.h5"),
-            "--to",
-            str(self.dataset(number)),
-        )
-        words += ("--training", str(self.inputs.training), "--prefix", f"active-{number:02d}")
+        words = ["active-learn", "add", str(folder / "labels.h5")]
+        words += ["--to", str(self.dataset(number)), "--training", str(self.inputs.training)]
+        words += ["--prefix", f"active-{number:02d}"]
         return Step(name="add", words=(*words, "--output", str(target)), result=target)
 
     def train(self, number: int) -> Step:
@@ -235,7 +231,7 @@ def commands(loop: Loop, number: int, *, budget: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _overrides(changes: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+def _overrides(changes: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for change in changes for word in ("--set", change))
 
 

@@ -23,6 +23,7 @@ def run(tmp_path: Path, write_ensemble: Callable[..., Path]) -> Path:
     folder.mkdir()
     positions = np.arange(4)[:, None, None, None] + np.zeros((4, 3, 2, 3))
     positions += 10.0 * np.arange(3)[:, None, None] * np.array([[0.0, 0, 0], [0, 0, 1]])
+    positions[3, 1] = positions[2, 1]  # a parked trajectory keeps where it was parked
     status = np.array([[0, 0, 0], [0, 0, 0], [0, 2, 0], [0, 2, 1]])
     write_ensemble(
         folder / "ensemble.h5",
@@ -44,7 +45,7 @@ def test_moving_trajectories_and_the_parked_frame(run: Path) -> None:
     rows = found.frames.group.tolist()
     assert rows == ["cis-00000"] * 4 + ["cis-00001"] * 3 + ["cis-00002"] * 3
     assert found.parked.tolist() == [0] * 4 + [0, 0, 3] + [0] * 3
-    assert found.frames.positions[6, 0, 0] == 2.0  # the frame that holds its last sound step
+    assert found.frames.positions[6, 0, 0] == 2.0
     assert set(found.frames.source.tolist()) == {SOURCE}
     assert found.frames.molecule.charge == 1
     assert (np.diff(found.frames.carried["time"][:4]) > 0).all()
@@ -69,7 +70,7 @@ def test_unknown_positions_of_a_parked_trajectory_are_passed_over(
         reason=[2],
     )
     found = read(path)
-    assert found.parked.tolist() == [2]
+    assert found.parked.tolist() == [0]
     assert found.frames.positions[0, 0, 0] == 0.0
     assert found.frames.group.tolist() == ["e-00000"]
 
