@@ -95,6 +95,7 @@ class Pool:
             np.zeros(len(hidden), dtype=bool),
             config=SELECTION.model_copy(update={"budget": count - len(rows)}),
             known=_of(measured, rows),
+            groups=pool["group"][rows],
         )
         names = [name for reasons in batch.reasons for name in reasons]
         told = {name: names.count(name) for name in dict.fromkeys(names)}

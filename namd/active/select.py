@@ -87,6 +87,7 @@ def select_frames(
         candidates.parked > 0,
         config=config,
         known=None if known is None else measure(predictor, known.positions),
+        groups=None if known is None else known.group,
     )
     if not len(batch.rows):
         raise NothingToLabelError(

@@ -11,24 +11,28 @@ A candidate deserves a label for one or more reasons:
 ``novel``       it lies far from everything labelled, in the features of the model
 ==============  =====================================================================
 
-Each has a limit. Where it is not given, that of a disagreement or a distance is a quantile of the
-same number over the labelled frames (without any, over the candidates): more than what is usual
-where the model is at home. A candidate's score is the largest of its numbers relative to their
-limits; parked frames come first. From the best, several times as many as asked for, the batch is
-taken by farthest points in the features, starting from what is labelled, so that neither two of it
-nor one of it and a labelled frame are nearly the same.
+Each has a limit. Where it is not given, that of a disagreement is a quantile of the same number
+over the labelled frames (without any, over the candidates), that of novelty a quantile of the
+distances of labelled frames from those of other groups: more than is usual where the model is at
+home.
+
+The reasons take turns. Each time the one whose turn it is takes, of its strongest candidates
+(several times as many as asked for), the one that lies farthest in the features from everything
+labelled and taken. So every reason has its share while it lasts, and neither two frames of the
+batch nor one of it and a labelled one are nearly the same.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from namd.active.measures import UNCERTAINTIES, Measures
 from namd.config.active_learning import SelectionConfig
 from namd.nn.descriptors import Standard
-from namd.sampling.farthest import farthest_points, nearest_distances
+from namd.sampling.farthest import nearest_distances
 from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 PARKED, DEGENERATE, NOVEL, FARTHEST = "parked", "degenerate", "novel", "farthest"
@@ -74,6 +78,7 @@ def choose(
     *,
     config: SelectionConfig,
     known: Measures | None = None,
+    groups: Shaped[np.ndarray, " known"] | None = None,
 ) -> Batch:
     """Choose a batch.
 
@@ -87,6 +92,8 @@ def choose(
         Budget and limits.
     known
         Measured frames that have labels.
+    groups
+        Of the known frames; each one a group of its own if left out.
 
     Returns
     -------
@@ -95,40 +102,81 @@ def choose(
     """
     reference = candidates if known is None else known
     standard = Standard.of(reference.features)
-    ours = standard(candidates.features)
-    theirs = None if known is None else standard(known.features)
+    features = standard(candidates.features)
+    usual = _usual_distances(standard(reference.features), None if known is None else groups)
     novelty = np.full(len(candidates), np.inf)
-    usual = nearest_distances(standard(reference.features), standard(reference.features), same=True)
-    if theirs is not None:
-        novelty = nearest_distances(ours, theirs)
+    if known is not None:
+        novelty = nearest_distances(features, standard(known.features))
     limits = _limits(reference, usual, config)
     relative = _relative(candidates, novelty, limits, known=known is not None)
-    holds = {PARKED: parked} | {name: values >= 1.0 for name, values in relative.items()}
-    any_reason = np.any(list(holds.values()), axis=0)
-    score = np.where(parked, np.inf, np.max([*relative.values(), np.zeros(len(parked))], axis=0))
-
-    eligible = np.flatnonzero(any_reason)
-    best = eligible[np.argsort(-score[eligible], kind="stable")][: config.pool * config.budget]
-    pool = np.sort(best)
+    relative[PARKED] = np.where(parked, np.inf, 0.0)
+    holds = {name: relative[name] >= 1.0 for name in REASONS if name in relative}
+    eligible = np.any(list(holds.values()), axis=0)
+    turns = {name: _strongest(relative[name], holds[name], config) for name in holds}
     closest = config.closest * float(np.median(usual))
-    taken = pool[
-        farthest_points(ours[pool], number=config.budget, closest=closest, known=theirs).frames
-    ]
-    if config.fill and len(taken) < config.budget:
-        rest = np.setdiff1d(np.arange(len(candidates)), eligible)
-        seen = ours[taken] if theirs is None else np.concatenate([theirs, ours[taken]])
-        missing = config.budget - len(taken)
-        more = farthest_points(ours[rest], number=missing, closest=closest, known=seen)
-        taken = np.concatenate([taken, rest[more.frames]])
+    taken, nearest = _take_turns(
+        features, turns, nearest=novelty, number=config.budget, closest=closest
+    )
+    if config.fill:
+        missing, rest = config.budget - len(taken), {FARTHEST: np.flatnonzero(~eligible)}
+        more, _ = _take_turns(features, rest, nearest=nearest, number=missing, closest=closest)
+        taken += more
+    rows = np.array(taken, dtype=np.int64)
     return Batch(
-        rows=taken,
-        reasons=tuple(_reasons_of(row, holds) for row in taken.tolist()),
-        score=score[taken],
+        rows=rows,
+        reasons=tuple(_reasons_of(row, holds) for row in taken),
+        score=np.max(list(relative.values()), axis=0)[rows],
         novelty=novelty,
         limits=limits,
         counts={name: int(mask.sum()) for name, mask in holds.items()},
-        eligible=len(eligible),
+        eligible=int(eligible.sum()),
     )
+
+
+def _usual_distances(
+    features: Float[np.ndarray, "known feature"], groups: Shaped[np.ndarray, " known"] | None
+) -> Float[np.ndarray, " known"]:
+    """Distances from the nearest frame of another group, or other frame where all are one."""
+    names = np.arange(len(features))
+    if groups is not None and len(np.unique(groups)) > 1:
+        names = np.unique(groups, return_inverse=True)[1]
+    return nearest_distances(features, features, groups=names)
+
+
+def _strongest(
+    values: Float[np.ndarray, " frame"], holds: Bool[np.ndarray, " frame"], config: SelectionConfig
+) -> Int[np.ndarray, " strongest"]:
+    """Candidates for which a reason holds most, in their old order."""
+    rows = np.flatnonzero(holds)
+    best = rows[np.argsort(-values[rows], kind="stable")]
+    return np.sort(best[: config.pool * config.budget])
+
+
+def _take_turns(
+    features: Float[np.ndarray, "frame feature"],
+    turns: Mapping[str, Int[np.ndarray, " some"]],
+    *,
+    nearest: Float[np.ndarray, " frame"],
+    number: int,
+    closest: float,
+) -> tuple[list[int], Float[np.ndarray, " frame"]]:
+    """Take frames, each the farthest of all those whose turn it is.
+
+    Returns the frames taken, and the distances from everything labelled or taken after that;
+    ``nearest`` are those before.
+    """
+    taken: list[int] = []
+    nearest, waiting = nearest.copy(), deque(turns.values())
+    while waiting and len(taken) < number:
+        rows = waiting.popleft()
+        if not rows.size or nearest[farthest := int(rows[nearest[rows].argmax()])] <= closest:
+            continue  # of this reason everything is taken or nearly known
+        taken.append(farthest)
+        away = np.linalg.norm(features - features[farthest], axis=1)
+        nearest = np.minimum(nearest, away)
+        nearest[farthest] = 0.0
+        waiting.append(rows)
+    return taken, nearest
 
 
 def _limits(

@@ -21,7 +21,7 @@ class SelectionConfig(Section):
     quantile: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.95,
         description="A limit that is not given is this quantile of the same number over the "
-        "labelled frames.",
+        "labelled frames; of novelty, of their distances from frames of other groups.",
     )
     energy_ev: Positive | None = Field(
         default=None, description="Disagreement about an energy from which a frame counts, eV."
@@ -35,12 +35,13 @@ class SelectionConfig(Section):
     )
     pool: Count = Field(
         default=5,
-        description="The batch is made of the best so many times the budget, as varied as can be.",
+        description="Each reason takes frames from its strongest candidates, at most so many times "
+        "the budget, as varied as can be.",
     )
     closest: Annotated[float, Field(ge=0)] = Field(
         default=0.3,
         description="No two frames of the batch, or one and a labelled one, are nearer than this "
-        "times the median distance of neighbours among the labelled frames.",
+        "times the median distance of labelled frames from those of other groups.",
     )
     fill: bool = Field(
         default=False,

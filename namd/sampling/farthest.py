@@ -120,7 +120,7 @@ def nearest_distances(
     descriptors: Float[np.ndarray, "frame feature"],
     others: Float[np.ndarray, "other feature"],
     *,
-    same: bool = False,
+    groups: Int[np.ndarray, " frame"] | None = None,
 ) -> Float[np.ndarray, " frame"]:
     """Distance of every frame from the nearest of some others.
 
@@ -128,8 +128,9 @@ def nearest_distances(
     ----------
     descriptors, others
         Of the frames, and of at least one other.
-    same
-        Both are the same frames: each one's distance from the nearest but itself.
+    groups
+        Given where both are the same frames: each one's distance from the nearest of another
+        group. There are two groups at least.
 
     Returns
     -------
@@ -144,8 +145,8 @@ def nearest_distances(
         rows = np.arange(start, min(start + _BLOCK, len(descriptors)))
         # |a − b|² = |a|² − 2 a·b + |b|² finds the nearest by one matrix product, to rounding …
         squares = lengths - 2.0 * (descriptors[rows] - centre) @ moved.T
-        if same:
-            squares[np.arange(len(rows)), rows] = np.inf
+        if groups is not None:
+            squares[groups[rows][:, None] == groups] = np.inf
         found = others[squares.argmin(axis=1)]
         nearest[rows] = np.linalg.norm(descriptors[rows] - found, axis=1)  # … and this exactly
     return nearest

@@ -123,7 +123,7 @@ def reports(folder: Path) -> list[dict[str, Any]]:
     return rounds
 
 
-def begun(whole: Path, folder: Path) -> Path:
+def started(whole: Path, folder: Path) -> Path:
     """A loop that has its first model and nothing else."""
     shutil.copytree(whole / "start", folder / "start")
     shutil.copy(whole / "active-learning.yaml", folder)
@@ -202,7 +202,7 @@ def test_every_step_is_a_command_that_does_the_same_by_hand(
 
 
 def test_a_loop_killed_while_it_labels_goes_on_to_the_same_bits(whole: Path, job: Path) -> None:
-    folder = begun(whole, job / "killed")
+    folder = started(whole, job / "killed")
     (job / "calls").unlink(missing_ok=True)
     once = words(job, folder, "--set", "stop.rounds=1")
     process = subprocess.Popen([*COMMAND, *once])  # noqa: S603
@@ -249,7 +249,7 @@ def test_what_a_kill_left_behind_does_not_stand_in_the_way(
 def test_it_waits_for_labels_made_elsewhere(
     whole: Path, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = begun(whole, job / "elsewhere")
+    folder = started(whole, job / "elsewhere")
     by_hand = words(job, folder, "--set", "labelling=null", "--set", "stop.rounds=1")
     assert run(by_hand) == 75
     told = capsys.readouterr().err
@@ -271,7 +271,7 @@ def test_it_waits_for_labels_made_elsewhere(
 def test_a_target_ends_it_and_a_stricter_rule_goes_on(
     whole: Path, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = begun(whole, job / "targets")
+    folder = started(whole, job / "targets")
     easy = ("--set", "stop.force_mev_per_angstrom=1e6")
     assert run(words(job, folder, *easy)) == 0
     assert "Stopped: all targets are met: force error" in capsys.readouterr().out

@@ -94,19 +94,35 @@ def test_a_single_model_chooses_by_gap_and_novelty() -> None:
     }
 
 
-def test_the_best_come_into_the_pool_and_parked_ones_first() -> None:
+def test_reasons_take_turns_with_their_strongest_candidates() -> None:
     energy = np.linspace(1.0, 5.0, 60)
     parked = np.zeros(60, dtype=bool)
     parked[[3, 4]] = True
+    never = {name: value for name, value in NEVER.items() if name != "energy_ev"}
     chosen = choose(
         measures(grid(60, width=0.1, seed=3), energy=energy),
         parked,
-        config=config(budget=4, pool=2, **{k: v for k, v in NEVER.items() if k != "energy_ev"}),
+        config=config(budget=6, pool=2, **never),
         known=KNOWN,
     )
-    assert len(chosen.rows) == 4
-    assert set(chosen.rows.tolist()) <= {3, 4, *range(54, 60)}
-    assert np.isinf(chosen.score[np.isin(chosen.rows, [3, 4])]).all()
+    rows = chosen.rows.tolist()
+    assert {rows[0], rows[2]} == {3, 4}  # parked first, then by turns, then what is left
+    assert set(rows[1:2] + rows[3:]) <= set(range(48, 60))
+    assert chosen.reasons[0] == ("parked", "energy")
+    assert np.isinf(chosen.score[[0, 2]]).all()
+    assert np.isfinite(chosen.score[[1, 3]]).all()
+
+
+def test_novelty_is_measured_by_distances_between_groups() -> None:
+    walks = np.repeat(4.0 * np.arange(6)[:, None], 5, axis=0)
+    walks = np.column_stack([walks + 0.05 * np.tile(np.arange(5), 6)[:, None], np.zeros(30)])
+    known, new = measures(walks, committee=False), measures([[2.0, 0.0]], committee=False)
+    nobody = np.zeros(1, dtype=bool)
+    assert choose(new, nobody, config=config(), known=known).rows.tolist() == [0]
+    groups = np.repeat(np.array([f"walk-{k}" for k in range(6)]), 5)
+    assert choose(new, nobody, config=config(), known=known, groups=groups).eligible == 0
+    one = np.full(30, "all of them")
+    assert choose(new, nobody, config=config(), known=known, groups=one).eligible == 1
 
 
 def test_a_batch_holds_no_near_copies_of_itself_or_of_labelled_frames() -> None:

@@ -111,10 +111,10 @@ def test_nearest_distances_are_exact(seed: int, offset: float) -> None:
     found = nearest_distances(points, others)
     np.testing.assert_allclose(found, cdist(points, others).min(1), rtol=1e-6, atol=1e-9)
     assert found[7] == 0.0
-    among = cdist(points, points) + np.diag(np.full(30, np.inf))
-    np.testing.assert_allclose(
-        nearest_distances(points, points, same=True), among.min(1), rtol=1e-6, atol=1e-9
-    )
+    for groups in (np.arange(30), np.arange(30) % 4):
+        foreign = np.where(groups[:, None] == groups, np.inf, cdist(points, points)).min(1)
+        found = nearest_distances(points, points, groups=groups)
+        np.testing.assert_allclose(found, foreign, rtol=1e-6, atol=1e-9)
 
 
 def test_frames_are_thinned_by_any_descriptor() -> None:
