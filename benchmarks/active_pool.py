@@ -135,11 +135,11 @@ def _options() -> argparse.Namespace:
     made.add_argument("--labels", type=int, nargs="+", default=[100, 200, 400, 800])
     made.add_argument("--members", type=int, default=3, help="of each committee [3]")
     made.add_argument(
-        "--presentations", type=int, default=6000, help="frames shown to a member per stage [6000]"
+        "--presentations", type=int, default=5000, help="frames shown to a member per stage [5000]"
     )
     made.add_argument("--pool", type=int, metavar="N", help="use N frames of the pool [all]")
     made.add_argument("--validation", type=int, default=48, help="validation frames [48]")
-    made.add_argument("--test", type=int, default=324, help="test frames [324]")
+    made.add_argument("--test", type=int, default=216, help="test frames [216]")
     return made.parse_args()
 
 

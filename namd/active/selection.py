@@ -25,6 +25,7 @@ batch nor one of it and a labelled one are nearly the same.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -36,6 +37,7 @@ from namd.sampling.farthest import nearest_distances
 from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 PARKED, DEGENERATE, NOVEL, FARTHEST = "parked", "degenerate", "novel", "farthest"
+RANDOM = "random"
 REASONS = (PARKED, *UNCERTAINTIES, DEGENERATE, NOVEL, FARTHEST)
 """The last one is that of a frame which only fills the batch up."""
 
@@ -98,7 +100,7 @@ def choose(
     Returns
     -------
     Batch
-        No randomness: the same input gives the same batch.
+        The same input gives the same batch; nothing is drawn but with ``config.random``.
     """
     reference = candidates if known is None else known
     standard = Standard.of(reference.features)
@@ -112,25 +114,36 @@ def choose(
     relative[PARKED] = np.where(parked, np.inf, 0.0)
     holds = {name: relative[name] >= 1.0 for name in REASONS if name in relative}
     eligible = np.any(list(holds.values()), axis=0)
-    turns = {name: _strongest(relative[name], holds[name], config) for name in holds}
-    closest = config.closest * float(np.median(usual))
-    taken, nearest = _take_turns(
-        features, turns, nearest=novelty, number=config.budget, closest=closest
-    )
-    if config.fill:
-        missing, rest = config.budget - len(taken), {FARTHEST: np.flatnonzero(~eligible)}
-        more, _ = _take_turns(features, rest, nearest=nearest, number=missing, closest=closest)
-        taken += more
+    if config.random is not None:
+        taken = _drawn(len(candidates), config.budget, seed=config.random)
+    else:
+        closest = config.closest * float(np.median(usual))
+        turns = {name: _strongest(relative[name], holds[name], config) for name in holds}
+        turns_of = partial(_take_turns, features, closest=closest)
+        taken, nearest = turns_of(turns, nearest=novelty, number=config.budget)
+        if config.fill:
+            rest = {FARTHEST: np.flatnonzero(~eligible)}
+            more, _ = turns_of(rest, nearest=nearest, number=config.budget - len(taken))
+            taken += more
     rows = np.array(taken, dtype=np.int64)
     return Batch(
         rows=rows,
-        reasons=tuple(_reasons_of(row, holds) for row in taken),
+        reasons=((RANDOM,),) * len(taken)
+        if config.random is not None
+        else tuple(_reasons_of(row, holds) for row in taken),
         score=np.max(list(relative.values()), axis=0)[rows],
         novelty=novelty,
         limits=limits,
         counts={name: int(mask.sum()) for name, mask in holds.items()},
         eligible=int(eligible.sum()),
     )
+
+
+def _drawn(candidates: int, number: int, *, seed: int) -> list[int]:
+    """So many candidates, all alike likely."""
+    rng = np.random.default_rng(seed)
+    drawn: list[int] = rng.choice(candidates, size=min(number, candidates), replace=False).tolist()
+    return drawn
 
 
 def _usual_distances(

@@ -48,6 +48,11 @@ class SelectionConfig(Section):
         description="Fill the batch up with the farthest of the other frames, where fewer than "
         "the budget have a reason.",
     )
+    random: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="The control: instead of all this draw the batch from all candidates, with "
+        "this seed.",
+    )
 
 
 class RunStep(Section):

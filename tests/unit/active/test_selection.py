@@ -147,6 +147,19 @@ def test_a_batch_is_filled_only_where_asked() -> None:
     assert set(filled.reasons[1:]) == {("farthest",)}
 
 
+def test_the_control_draws_from_all_candidates() -> None:
+    candidates, parked = measures(grid(40, seed=2)), np.arange(40) < 4
+    batches = [
+        choose(candidates, parked, config=config(budget=10, random=seed), known=KNOWN).rows
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(batches[0], batches[1])
+    assert set(batches[0]) != set(batches[2])
+    drawn = choose(candidates, parked, config=config(budget=99, random=0), known=KNOWN)
+    assert sorted(drawn.rows.tolist()) == list(range(40))
+    assert set(drawn.reasons) == {("random",)}
+
+
 def test_without_labelled_frames_the_candidates_are_the_measure() -> None:
     energy = np.linspace(0, 1, 101)
     chosen = choose(
