@@ -186,6 +186,7 @@ class Loop:
         target = folder / "dataset.h5"
         words = ["active-learn", "add", str(folder / "labels.h5")]
         words += ["--to", str(self.dataset(number)), "--training", str(self.inputs.training)]
+        words += _overrides(self.config.training.overrides)
         words += ["--prefix", f"active-{number:02d}"]
         return Step(name="add", words=(*words, "--output", str(target)), result=target)
 

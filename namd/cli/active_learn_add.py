@@ -28,6 +28,13 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--units", multiple=True, metavar="NAME=UNIT", help="As of `namd data convert`; repeatable."
 )
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one key of --training, e.g. data.test=[traj-3]; may be repeated.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def add(
     *,
@@ -39,6 +46,7 @@ def add(
     level: str | None,
     charge: int | None,
     units: tuple[str, ...],
+    overrides: tuple[str, ...],
     force: bool,
 ) -> None:
     """Add labels to a training dataset, whatever program made them, or say why not.
@@ -75,7 +83,7 @@ def add(
         warn=console.warn,
     )
     rule: dict[str, Callable[[str], bool]] = (
-        {} if training is None else {"held_out": _rule(in_library(training))}
+        {} if training is None else {"held_out": _rule(in_library(training), overrides)}
     )
     made = add_labels(
         dataset,
@@ -95,7 +103,7 @@ def add(
     )
 
 
-def _rule(path: Path) -> Callable[[str], bool]:
+def _rule(path: Path, overrides: tuple[str, ...]) -> Callable[[str], bool]:
     """What a training configuration holds out."""
     from functools import partial
 
@@ -103,7 +111,7 @@ def _rule(path: Path) -> Callable[[str], bool]:
     from namd.config.training import TrainingConfig
     from namd.data.splits import is_held_out
 
-    data = load_config(path, TrainingConfig).data
+    data = load_config(path, TrainingConfig, overrides).data
     return partial(
         is_held_out,
         validation=data.validation,

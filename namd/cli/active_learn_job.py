@@ -28,11 +28,13 @@ from namd.config.labelling import LabellingConfig
 from namd.config.loading import differing_keys, load_config, read_yaml, resolved_config
 from namd.config.run import RunConfig
 from namd.config.training import TrainingConfig
+from namd.data.reading import read_dataset
 from namd.errors import ConfigError, Interrupted, ResumableStop
 from namd.io.atomic import remove_leftovers, write_text
 from namd.io.library import find_file, find_model, find_run_config
 from namd.io.run_folder import RunFolder, locked
 from namd.nn.parallel import use_threads
+from namd.qm.registry import make_engine
 from namd.train.predictors import load_predictor
 
 CONFIG_FILE = "active-learning.yaml"
@@ -72,6 +74,7 @@ def run_loop(path: Path, *, output: Path, overrides: Sequence[str], as_json: boo
         try:
             for step in loop.start():
                 _make(step, title="start")
+            _check_engine(loop)
             reports = _rounds(loop, training)
         except WaitingForLabels:
             raise
@@ -160,6 +163,24 @@ def _make(step: Step, *, title: str) -> None:
     console.note(f"\n{title}, {step.name}")
     with redirect_stdout(sys.stderr):  # results of a step are talk of the loop
         cli.main(args=list(words), prog_name="namd", standalone_mode=False)
+
+
+def _check_engine(loop: Loop) -> None:
+    """Refuse an engine that is missing, or whose labels could not be added to the first ones."""
+    path = loop.inputs.labelling
+    if path is None:
+        return
+    config, first = load_config(path, LabellingConfig), read_dataset(loop.dataset(0))
+    engine = make_engine(config.engine, molecule=first.molecule, base=path.parent).describe()
+    ours = (config.level_of_theory or engine.level_of_theory, engine.states.labels)
+    theirs = (first.level_of_theory, first.states.labels)
+    if ours != theirs:
+        raise ConfigError(
+            f"the engine makes labels of {' '.join(ours[1])} at {ours[0]}, the first labels are of "
+            f"{' '.join(theirs[1])} at {theirs[0]}",
+            where=str(path),
+            hint="take their method; level_of_theory there calls it by their name",
+        )
 
 
 def _rounds(loop: Loop, training: TrainingConfig) -> list[Report]:

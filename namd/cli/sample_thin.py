@@ -31,7 +31,8 @@ _CLOSEST, _CLOSEST_FEATURES = 1e-3, 0.01
 @click.option(
     "--model",
     metavar="MODEL",
-    help="Measure distances in the node features of this model, a folder or a name of the zoo.",
+    help="Measure distances in the node features of this model, a folder or a name of the zoo; of "
+    "a committee in those of its first member.",
 )
 @click.option(
     "--closest",
@@ -98,11 +99,12 @@ def thin(
 
 
 def _features(name: str) -> "Descriptor":
-    """Descriptor of a model; loads torch."""
+    """Descriptor of a model, or of the first member of a committee; loads torch."""
     from namd.io.library import find_model
     from namd.nn.model_folder import load_model
     from namd.nn.parallel import use_threads
+    from namd.potentials.trained import member_folders
     from namd.sampling.model_descriptor import model_descriptor
 
     use_threads()
-    return model_descriptor(load_model(find_model(name)))
+    return model_descriptor(load_model(member_folders(find_model(name))[0]))

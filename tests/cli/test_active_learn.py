@@ -298,6 +298,12 @@ def test_what_cannot_be_is_told_before_any_work(
     refused("begun with another training.warm", *words(job, whole, "--set", "training.warm=false"))
     refused("holds no rounds", *words(job, whole / "start"))
     refused("no such file", "active-learn", "nowhere.yaml", "--output", str(new))
+    other = (job / "label.yaml").read_text().replace("two bent states", "two straight states")
+    (job / "other.yaml").write_text(other)
+    elsewhere = started(whole, job / "straight")
+    other_level = words(job, elsewhere, "--set", "labelling.config=other.yaml")
+    refused("S0 S1 at two straight states, the first labels are of S0 S1 at two bent", *other_level)
+    assert not (elsewhere / "round-00").exists()
     refused('Did you mean "select"', "active-learn", "selct")
     assert not new.exists()
 
@@ -331,6 +337,25 @@ def test_select_tells_reasons_and_label_reads_them(
     labels = ["label", str(output), "--config", str(job / "label.yaml")]
     assert run([*labels, "--output", str(tmp_path / "labels.h5")]) == 0
     assert len(read_dataset(tmp_path / "labels.h5")) == 6
+
+
+def test_frames_are_thinned_in_the_features_of_a_model(
+    whole: Path, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def thinned(*options: str) -> list[str]:
+        output = tmp_path / f"few-{len(list(tmp_path.iterdir()))}.h5"
+        command = ["sample", "thin", str(job / "first.h5"), "-n", "7", "--output", str(output)]
+        assert run([*command, *options]) == 0
+        groups: list[str] = read_frames(output).group.tolist()
+        return groups
+
+    model = str(whole / "start/model")
+    by_features = thinned("--model", model)
+    assert "standard deviations from those before" in capsys.readouterr().out
+    assert by_features == thinned("--model", f"{model}/member-1")
+    assert by_features != thinned("--model", f"{model}/member-2")
+    assert by_features != thinned()
+    assert thinned("--model", model, "--closest", "100") == by_features[:1]
 
 
 def test_add_says_what_it_did_or_why_not(
