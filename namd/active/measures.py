@@ -15,7 +15,7 @@ from namd.train.predictors import Committee, Predictor, Single
 
 _SLICE = 32
 UNCERTAINTIES = ("energy", "gap", "force")
-"""Largest standard deviation over the members, calibrated where the committee is, of: the energy of
+"""Largest expected error, of a committee the standard deviation over its members, of: the energy of
 any state, the gap of any pair (Hartree), the force of any state on any atom (its length,
 Hartree/Bohr)."""
 
@@ -29,8 +29,8 @@ class Measures:
     gap
         Smallest predicted gap between neighbouring states; infinite for a single state.
     deviations
-        Names of :data:`UNCERTAINTIES` → values; none for a single model, which says nothing of its
-        errors.
+        Names of :data:`UNCERTAINTIES` → values. A single model has that of the energy alone, to
+        which all it expects of its errors is proportional, or none.
     features
         Pooled node features (:mod:`namd.nn.descriptors`), of a committee those of its first
         member.
@@ -53,9 +53,10 @@ def measure(predictor: Predictor, positions: Float[np.ndarray, "frame atom 3"]) 
         gaps = mean.energies.diff(dim=1)
         columns = [gaps.amin(1) if gaps.shape[1] else torch.full_like(gaps.sum(1), torch.inf)]
         if deviation is not None:
+            columns.append(deviation.energies.amax(1))
+        if deviation is not None and predictor.freedom < float("inf"):
             apart = deviation.gaps
             columns += [
-                deviation.energies.amax(1),
                 apart.amax(1) if apart.shape[1] else torch.zeros_like(columns[0]),
                 largest_atom(deviation.forces).amax(1),
             ]
@@ -63,7 +64,7 @@ def measure(predictor: Predictor, positions: Float[np.ndarray, "frame atom 3"]) 
 
     table = np.concatenate(side_by_side(told, range(0, len(positions), _SLICE)))
     gap, deviations = table[:, 0], table[:, 1:].T
-    names = UNCERTAINTIES if len(deviations) else ()
+    names = UNCERTAINTIES[: len(deviations)]
     return Measures(
         gap=gap,
         deviations={

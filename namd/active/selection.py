@@ -4,7 +4,8 @@ A candidate deserves a label for one or more reasons:
 
 ==============  =====================================================================
 ``parked``      a trajectory was stopped with it
-``energy``      the members of the committee disagree about an energy,
+``energy``      the members of the committee disagree about an energy (a single model
+                expects an error of it),
 ``gap``         … about a gap,
 ``force``       … or about a force
 ``degenerate``  two states come near to each other: what couplings are learned from
@@ -180,13 +181,14 @@ def _take_turns(
     """
     taken: list[int] = []
     nearest, waiting = nearest.copy(), deque(turns.values())
+    squares = np.square(features).sum(axis=1)
     while waiting and len(taken) < number:
         rows = waiting.popleft()
         if not rows.size or nearest[farthest := int(rows[nearest[rows].argmax()])] <= closest:
             continue  # of this reason everything is taken or nearly known
         taken.append(farthest)
-        away = np.linalg.norm(features - features[farthest], axis=1)
-        nearest = np.minimum(nearest, away)
+        away = squares + squares[farthest] - 2.0 * features @ features[farthest]
+        nearest = np.minimum(nearest, np.sqrt(np.maximum(away, 0.0)))
         nearest[farthest] = 0.0
         waiting.append(rows)
     return taken, nearest

@@ -38,6 +38,8 @@ class Populations:
         Trajectories parked by then.
     bound_lower, bound_upper
         Fraction of *all* trajectories if none, or all, of the parked ones were in the state.
+    as_parked
+        The same if every one of them had stayed in the state in which it was parked.
     """
 
     time_fs: Float[np.ndarray, " frame"]
@@ -50,6 +52,7 @@ class Populations:
     parked: Int[np.ndarray, " frame"]
     bound_lower: Float[np.ndarray, "frame state"]
     bound_upper: Float[np.ndarray, "frame state"]
+    as_parked: Float[np.ndarray, "frame state"]
 
 
 def populations(ensemble: Ensemble) -> Populations:
@@ -81,4 +84,5 @@ def populations(ensemble: Ensemble) -> Populations:
         parked=parked,
         bound_lower=number / ensemble.n_trajectories,
         bound_upper=(number + parked[:, None]) / ensemble.n_trajectories,
+        as_parked=(ensemble.active_state[:, :, None] == states).mean(axis=1),
     )

@@ -36,7 +36,7 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, ba
 
     Who counts: n(t) trajectories, all that have not been parked by then. A finished trajectory
     keeps its last state. A parked one leaves at its parking time; how far the result could move
-    if all parked ones were in the same state is printed. Intervals are Wilson's.
+    if all parked ones were counted the one way or the other is printed. Intervals are Wilson's.
 
     The lifetime is the median time to the first arrival in the ground state (Kaplan-Meier;
     parked and still excited trajectories are censored, not dropped), with a bootstrap interval
@@ -55,7 +55,9 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, ba
     \b
     JSON: time_fs, states, active_state_populations [time][state], lower, upper,
     amplitude_populations, trajectories [time], parked, then
-      parked_by_time [time], parking_reasons, bound_lower, bound_upper [time][state],
+      parked_by_time [time], parking_reasons, bound_lower, bound_upper [time][state]: none and
+                  all of the parked in the state; as_parked: where they were parked
+      lifetime_bounds_fs  {lower, upper}: all parked decayed then, or never; null: not reached
       lifetime    null, or {state, median_fs, lower_fs, upper_fs}; upper_fs null: not reached
       survival    null, or {state, trajectories, decayed, parked, still_excited,
                   time_per_decay_fs: {value_fs, lower_fs, upper_fs}}: observed time per
@@ -104,6 +106,7 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, ba
 def _as_json(
     ensemble: "Ensemble", result: "Populations", times: "SurvivalTimes", lifetime: "Estimate | None"
 ) -> Any:
+    from namd.analysis.either_way import lifetime_range
     from namd.analysis.jsonable import jsonable
     from namd.analysis.survival import time_per_decay
     from namd.io.ensemble import is_parked, parking_reasons
@@ -130,6 +133,8 @@ def _as_json(
             "parking_reasons": parking_reasons(ensemble),
             "bound_lower": result.bound_lower,
             "bound_upper": result.bound_upper,
+            "as_parked": result.as_parked,
+            "lifetime_bounds_fs": lifetime_range(times),
             "lifetime": lifetime
             and {
                 "state": times.state,
@@ -154,6 +159,7 @@ def _show(
     from namd.analysis.subject import subject
     from namd.cli.analyze_wording import (
         decoherence_line,
+        either_way_lines,
         endings_line,
         lifetime_lines,
         number,
@@ -176,13 +182,9 @@ def _show(
     console.result()
     console.result(endings_line(ensemble))
     console.result(decoherence_line(ensemble))
-    if result.parked[-1]:
-        bounds = ", ".join(
-            f"{label} {result.bound_lower[-1, k]:.3f}–{result.bound_upper[-1, k]:.3f}"
-            for k, label in enumerate(result.states)
-        )
-        console.result(f"  If all parked ones were in one state, at the last time: {bounds}")
     for line in lifetime_lines(times, lifetime):
+        console.result(line)
+    for line in either_way_lines(result, times):
         console.result(line)
     if len(shown) < len(result.time_fs):
         console.note(

@@ -34,7 +34,8 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
     Every trajectory is in exactly one place: a class, if it is in the ground state in its last
     frame and its geometry fits (the first class that fits is taken); `undecided`, if it is still
     excited or fits no class; `failed`, if a guard parked it. All fractions are of all
-    trajectories. Those of the decided trajectories only are printed beside them.
+    trajectories. Those of the decided trajectories only are printed beside them, and both if none
+    or all of the parked trajectories had become the class.
 
     \b
     Examples:
@@ -55,7 +56,8 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
     \b
     JSON: classes (name: count, fraction, lower, upper), trajectories, time_fs, decided,
     conditional (name: fraction, lower, upper among the decided), still_excited,
-    unclassified, still_running, failures (reason: count), decoherence.
+    unclassified, still_running, failures (reason: count), parked_either_way (name: of_all and
+    of_decided, each lower and upper), decoherence.
     """
     from namd.analysis.subject import subject
     from namd.analysis.yields import quantum_yields
@@ -100,6 +102,10 @@ def _classes(ensemble: "Ensemble", file: Path | None) -> "AnalysisConfig":
 
 
 def _as_json(ensemble: "Ensemble", result: "Yields") -> dict[str, object]:
+    from dataclasses import asdict
+
+    from namd.analysis.either_way import yield_ranges
+
     def interval(entry: "Share") -> dict[str, object]:
         return {"fraction": entry.fraction, "lower": entry.lower, "upper": entry.upper}
 
@@ -116,6 +122,10 @@ def _as_json(ensemble: "Ensemble", result: "Yields") -> dict[str, object]:
         "unclassified": result.unclassified,
         "still_running": result.still_running,
         "failures": result.failures,
+        "parked_either_way": {
+            name: {of: asdict(entry) for of, entry in ranges.items()}
+            for name, ranges in yield_ranges(result).items()
+        },
         "decoherence": ensemble.decoherence,
     }
 
@@ -149,6 +159,23 @@ def _show(ensemble: "Ensemble", result: "Yields") -> None:
     console.result(decoherence_line(ensemble))
     for line in remedy_lines(ensemble):
         console.result(line)
+    if result.failures:
+        _show_either_way(result)
+
+
+def _show_either_way(result: "Yields") -> None:
+    """Say how the fractions change if parked trajectories are counted either way."""
+    from namd.analysis.either_way import yield_ranges
+
+    parked = sum(result.failures.values())
+    console.result(f"If none or all of the {parked} parked had become a class, it would have:")
+    for name, ranges in yield_ranges(result).items():
+        words = (
+            f"{entry.lower:.3f}–{entry.upper:.3f} {of.replace('_', ' ')}"
+            for of, entry in ranges.items()
+            if entry.lower is not None and entry.upper is not None
+        )
+        console.result(f"  {name}: {', '.join(words)}")
 
 
 def _interval(entry: "Share") -> tuple[str, str]:

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from namd.analysis.populations import Populations
     from namd.analysis.survival import Estimate, SurvivalTimes
     from namd.io.ensemble import Ensemble
 
@@ -58,6 +59,27 @@ def lifetime_lines(times: "SurvivalTimes", lifetime: "Estimate | None") -> list[
         else:
             said = f"above {rate.lower_fs:.0f} fs (97.5 %)"
         lines.append(f"  If the rate were constant from the start: {said}")
+    return lines
+
+
+def either_way_lines(result: "Populations", times: "SurvivalTimes") -> list[str]:
+    """Say how populations and lifetime change if parked trajectories are counted either way."""
+    from namd.analysis.either_way import lifetime_range
+
+    if not result.parked[-1]:
+        return []
+    lines = [f"If the {result.parked[-1]} parked are counted, at the last time:"]
+    for k, label in enumerate(result.states):
+        left_out, held = number(result.active[-1, k]), result.as_parked[-1, k]
+        none, every = result.bound_lower[-1, k], result.bound_upper[-1, k]
+        lines.append(
+            f"  {label}: {left_out} left out, {none:.3f} none of them in it, {every:.3f} all of "
+            f"them, {held:.3f} where they were parked"
+        )
+    if times.parked.any():
+        either = lifetime_range(times)
+        ends = ("not reached" if t is None else f"{t:.1f} fs" for t in (either.lower, either.upper))
+        lines.append("  lifetime: {} if they decayed then, {} if they never do".format(*ends))
     return lines
 
 

@@ -52,9 +52,10 @@ def evaluate(
     compared as they are, without shifting by the mean; couplings as h = d·(E_j − E_i) after the
     best joint choice of state signs.
 
-    Of a committee a second table has the errors it predicts (deviation over the members times a
-    factor fitted on the validation frames) beside the true ones, both as root mean squares. NLL is
-    the mean negative log-likelihood of the errors, lower is better; ENCE the mean relative
+    A second table has the errors a model predicts of itself beside the true ones, both as root mean
+    squares: of a committee the deviation over its members, of a single model the distance of its
+    features from those of the training frames, times a factor fitted on the validation frames. NLL
+    is the mean negative log-likelihood of the errors, lower is better; ENCE the mean relative
     difference of predicted and true errors in ten bins by deviation. JSON: `uncertainty`.
     """
     from fnmatch import fnmatchcase
@@ -128,7 +129,8 @@ def _draw_reliability(table: dict[str, Any], path: Path, *, model: str, data: Pa
         raise ConfigError(
             f"{model} predicts no errors of its own",
             where="--reliability",
-            hint="give a committee (`namd train --members`), or leave the figure out",
+            hint="it was trained before models kept the distance from their training frames; train "
+            "again, or leave the figure out",
         )
     save_figure(reliability_figure(table, title=f"{model} on {data.name}"), path)
 

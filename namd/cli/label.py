@@ -85,7 +85,8 @@ def label(
         guess: {argument: guess, key: guess}
 
     FRAMES is a dataset with or without labels, what `namd sample` wrote, any HDF5 file with
-    atomic_numbers and positions, or a geometry file that ASE reads (.xyz, extended XYZ, …); group
+    atomic_numbers and positions, a geometry file that ASE reads (.xyz, extended XYZ, …), or the
+    folder of a run, of which the geometries are labelled at which trajectories were parked; group
     and source go with the frames. While it runs every finished label is a file in
     OUTPUT.labelling, so that a kill at any moment loses none; at the end there are the dataset
     and, beside it, OUTPUT.json with time and notes of each label and the reason of each failure.

@@ -128,7 +128,10 @@ def _show(facts: dict[str, Any], source: Path) -> None:
         f"{facts['flops_per_molecule'] / 1e6:.2f} MFLOP per molecule",
     }
     if facts["members"]:
-        lines["members"] = f"{len(facts['members'])}, of which this is one; all errors of the mean"
+        lines["members"] = f"{len(facts['members'])}; network, head and size are those of each"
+        scales = (facts["calibration"] or {}).get("scales", {})
+        factors = ", ".join(f"{name} {value:.3g}" for name, value in scales.items())
+        lines["expects"] = f"deviations times {factors}" if factors else "not calibrated"
     lines["weights"] = "untrained"
     if facts["sha256"]:
         lines["weights"] = f"SHA-256 {facts['sha256']}"

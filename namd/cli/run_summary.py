@@ -7,8 +7,11 @@ import numpy as np
 
 from namd.analysis.subject import endings, subject
 from namd.cli import console
-from namd.io.ensemble import Ensemble, is_parked, parking_reasons, read_ensemble
+from namd.io.ensemble import REASONS, Ensemble, is_parked, parking_reasons, read_ensemble
+from namd.io.parked import Parked, read_parked
 from namd.units import EV_PER_HARTREE, FS_PER_ATOMIC_TIME
+
+_UNTRUSTED = REASONS[4].name
 
 
 def show_summary(folder: Path) -> None:
@@ -19,6 +22,9 @@ def show_summary(folder: Path) -> None:
     reasons = ", ".join(f"{name}: {count}" for name, count in parking_reasons(ensemble).items())
     parked = f"{counts['parked']} ({reasons})" if reasons else str(counts["parked"])
     console.result(f"finished    {counts['finished']}, parked {parked}")
+    doubtful = _doubtful(ensemble, read_parked(folder))
+    if doubtful:
+        console.result(f"not trusted {doubtful}")
     console.result(f"populations {_populations(ensemble)}")
     console.result(f"hops        {int(ensemble.hops.accepted.sum())} of {len(ensemble.hops)} tried")
     console.result(f"methods     {_methods(ensemble)}")
@@ -32,9 +38,27 @@ def show_summary(folder: Path) -> None:
         console.warn("more than half of the trajectories were parked; look at the reasons")
     quoted = shlex.quote(str(folder))
     console.note("next:")
+    if doubtful:
+        console.note(f"  namd label {quoted} --engine ENGINE --config FILE --output labels.h5")
     console.note(f"  namd analyze populations {quoted} --figure populations.png")
     if ensemble.config.get("analysis"):
         console.note(f"  namd analyze quantum-yield {quoted} --figure yields.png")
+
+
+def _doubtful(ensemble: Ensemble, parked: Parked) -> str:
+    """Say in which states, when and with which expected error trajectories left what is known."""
+    rows = np.array([name == _UNTRUSTED for name in parked.reason_names()], dtype=bool)
+    if not rows.any() or parked.energy_deviation is None:
+        return ""
+    states, counts = np.unique(parked.active_state[rows], return_counts=True)
+    where = ", ".join(
+        f"{count} in {ensemble.states.labels[state]}"
+        for state, count in zip(states.tolist(), counts.tolist(), strict=True)
+    )
+    fs = parked.time[rows] * FS_PER_ATOMIC_TIME
+    own = parked.energy_deviation[rows, parked.active_state[rows]]
+    error = 1e3 * EV_PER_HARTREE * float(np.median(own))
+    return f"{where}, at {fs.min():.1f} to {fs.max():.1f} fs, expecting {error:.0f} meV (median)"
 
 
 def _methods(ensemble: Ensemble) -> str:

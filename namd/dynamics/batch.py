@@ -356,7 +356,8 @@ def _refuse_unserved(surfaces: Surfaces, needs: Needs, potential: Potential) -> 
             raise ConfigError(
                 f"a method of this run needs {words}, which the potential does not have",
                 where=potential.describe()["name"],
-                hint="leave guards.uncertainty out, or run a committee (`namd train --members`)"
+                hint="leave guards.uncertainty out, or run a committee (`namd train --members`) or "
+                "a model that keeps the distance from its training frames"
                 if need is Needs.DEVIATION
                 else "choose another method of electronic propagation (without a basis for example "
                 "nac-vectors), hopping or rescaling",

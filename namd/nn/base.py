@@ -75,11 +75,15 @@ class Prediction:
         residual, symmetric couplings (scale/Bohr) of a direct one, else None.
     dipoles
         Symmetric dipole matrix, e·Bohr, where it is learned and was asked for.
+    features
+        What the last, linear layer of W reads, summed over the atoms: invariants by which
+        geometries can be told from those it has learned (:mod:`namd.nn.distance`).
     """
 
     matrix: Float[Tensor, "molecule diabat diabat"]
     fields: Float[Tensor, "molecule diabat diabat atom 3"] | None = None
     dipoles: Float[Tensor, "molecule diabat diabat 3"] | None = None
+    features: Float[Tensor, "molecule learned"] | None = None
 
 
 class DiabaticNetwork(nn.Module, ABC):

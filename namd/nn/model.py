@@ -138,6 +138,13 @@ class DiabaticModel(nn.Module):
         """W in Hartree, float64, at ``positions`` in Bohr."""
         return self.in_hartree(self.network(positions.to(self.dtype)))
 
+    @torch.no_grad()
+    def features(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule learned"] | None:
+        """What the last layer of W reads at ``positions`` in Bohr; None if the network has none."""
+        return self.network.evaluate(positions.to(self.dtype)).features
+
     @property
     def is_direct(self) -> bool:
         """Whether the head is direct: W diagonal, couplings learned as fields."""

@@ -111,23 +111,26 @@ class FusionNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift."""
-        return self._matrix(self._features(positions))
+        return self._read(self._features(positions))[0]
 
     def evaluate(
         self, positions: Float[Tensor, "molecule atom 3"], *, dipoles: bool = False
     ) -> Prediction:
         """W and the vector outputs of the head, ``dipoles`` only where they are wanted."""
         features = self._features(positions)
+        matrix, pooled = self._read(features)
         return Prediction(
-            matrix=self._matrix(features),
+            matrix=matrix,
             fields=self.heads.fields(features),
             dipoles=self.heads.dipoles(features) if dipoles else None,
+            features=pooled,
         )
 
-    def _matrix(self, features: NodeFeatures) -> Tensor:
+    def _read(self, features: NodeFeatures) -> tuple[Tensor, Tensor]:
+        """W, and what its last layer reads."""
         whole = isinstance(self.readout, ParityReadout)
-        matrix: Tensor = self.readout(features if whole else features.scalars)
-        return matrix
+        found: tuple[Tensor, Tensor] = self.readout(features if whole else features.scalars)
+        return found
 
     def _features(self, positions: Float[Tensor, "molecule atom 3"]) -> NodeFeatures:
         molecules, atoms = positions.shape[:2]

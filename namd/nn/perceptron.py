@@ -11,7 +11,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from namd.config.architecture import PerceptronArchitecture
-from namd.nn.base import DiabaticNetwork
+from namd.nn.base import DiabaticNetwork, Prediction
+
+
+class _Body(nn.Sequential):
+    """Layers in a row."""
+
+    def forward(
+        self, values: Float[Tensor, "molecule input"]
+    ) -> tuple[Float[Tensor, "molecule output"], Float[Tensor, "molecule hidden"]]:
+        """What the last layer makes, and what it read."""
+        *layers, last = self
+        for layer in layers:
+            values = layer(values)
+        return last(values), values
 
 
 class PerceptronNetwork(DiabaticNetwork):
@@ -39,7 +52,7 @@ class PerceptronNetwork(DiabaticNetwork):
         layers: list[nn.Module] = []
         for inner, outer in pairwise(widths):
             layers += [nn.Linear(inner, outer), nn.SiLU()]
-        self.body = nn.Sequential(*layers, nn.Linear(widths[-1], len(row)))
+        self.body = _Body(*layers, nn.Linear(widths[-1], len(row)))
 
     def inverse_distances(
         self, positions: Float[Tensor, "molecule atom 3"]
@@ -59,22 +72,30 @@ class PerceptronNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift."""
-        upper = self.body[-1](self._hidden(positions))
+        return self.evaluate(positions).matrix
+
+    def evaluate(
+        self,
+        positions: Float[Tensor, "molecule atom 3"],
+        *,
+        dipoles: bool = False,  # noqa: ARG002  (it has none)
+    ) -> Prediction:
+        """W, and the last hidden layer."""
+        upper, hidden = self._layers(positions)
         matrix = upper.new_zeros(len(upper), self.diabats, self.diabats)
         matrix[:, self.upper_row, self.upper_column] = upper
-        symmetric: Tensor = matrix + matrix.triu(1).mT
-        return symmetric
+        return Prediction(matrix=matrix + matrix.triu(1).mT, features=hidden)
 
     def node_scalars(
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule 1 feature"]:
         """Activations of the last hidden layer: of the molecule, there are no atoms."""
-        return self._hidden(positions)[:, None]
+        return self._layers(positions)[1][:, None]
 
-    def _hidden(
+    def _layers(
         self, positions: Float[Tensor, "molecule atom 3"]
-    ) -> Float[Tensor, "molecule feature"]:
-        hidden: Tensor = self.body[:-1](
-            (self.inverse_distances(positions) - self.mean) / self.spread
-        )
-        return hidden
+    ) -> tuple[Float[Tensor, "molecule output"], Float[Tensor, "molecule hidden"]]:
+        """The last layer and the one before it."""
+        standardised = (self.inverse_distances(positions) - self.mean) / self.spread
+        found: tuple[Tensor, Tensor] = self.body(standardised)
+        return found

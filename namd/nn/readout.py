@@ -74,9 +74,10 @@ class AtomicSum(AtomicPerceptron):
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
-    ) -> Float[Tensor, "molecule output"]:
-        """Sum of atomic outputs."""
-        return times(self.hidden(invariants).sum(1), self.outer)
+    ) -> tuple[Float[Tensor, "molecule output"], Float[Tensor, "molecule hidden"]]:
+        """Sum of atomic outputs, and the sum of hidden layers that it is linear in."""
+        pooled = self.hidden(invariants).sum(1)
+        return times(pooled, self.outer), pooled
 
 
 def diabatic_matrix(
@@ -127,12 +128,14 @@ class QuasiDiabaticReadout(nn.Module):
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
-    ) -> Float[Tensor, "molecule diabat diabat"]:
-        """Assemble the matrix."""
-        diagonal = self.diagonal(invariants)
+    ) -> tuple[Float[Tensor, "molecule diabat diabat"], Float[Tensor, "molecule learned"]]:
+        """The matrix, and what its last layers read."""
+        diagonal, pooled = self.diagonal(invariants)
         if self.offdiagonal is None:
-            return torch.diag_embed(diagonal)
-        return diabatic_matrix(diagonal, self.offdiagonal(invariants), limit=self.limit)
+            return torch.diag_embed(diagonal), pooled
+        offdiagonal, more = self.offdiagonal(invariants)
+        matrix = diabatic_matrix(diagonal, offdiagonal, limit=self.limit)
+        return matrix, torch.cat([pooled, more], dim=1)
 
 
 class EnergyReadout(nn.Module):
@@ -156,6 +159,7 @@ class EnergyReadout(nn.Module):
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
-    ) -> Float[Tensor, "molecule state state"]:
-        """Put the energies on the diagonal."""
-        return torch.diag_embed(self.diagonal(invariants))
+    ) -> tuple[Float[Tensor, "molecule state state"], Float[Tensor, "molecule learned"]]:
+        """The energies on the diagonal, and what their last layer reads."""
+        energies, pooled = self.diagonal(invariants)
+        return torch.diag_embed(energies), pooled

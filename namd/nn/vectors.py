@@ -143,10 +143,14 @@ class ParityReadout(nn.Module):
             labelled=labels != "none",
         )
 
-    def forward(self, features: NodeFeatures) -> Float[Tensor, "molecule diabat diabat"]:
-        """Assemble the matrix."""
-        diagonal = self.diagonal(features.scalars)
+    def forward(
+        self, features: NodeFeatures
+    ) -> tuple[Float[Tensor, "molecule diabat diabat"], Float[Tensor, "molecule learned"]]:
+        """The matrix, and what the last layers of its scalar elements read."""
+        diagonal, pooled = self.diagonal(features.scalars)
+        even, more = self.even(features.scalars)
         elements = diagonal.new_zeros(len(diagonal), self.pairs)
-        elements[:, self.same] = self.even(features.scalars)
+        elements[:, self.same] = even
         elements[:, self.different] = self.odd(features)
-        return diabatic_matrix(diagonal, elements, limit=self.limit)
+        matrix = diabatic_matrix(diagonal, elements, limit=self.limit)
+        return matrix, torch.cat([pooled, more], dim=1)

@@ -43,6 +43,7 @@ from namd.potentials.deviation import (
 )
 from namd.potentials.dipoles import energies_and_dipoles, has_dipoles
 from namd.potentials.protocol import Needs, Potential, Surfaces
+from namd.potentials.slices import surfaces_together
 from namd.states import StateSpace
 
 
@@ -53,8 +54,8 @@ class CommitteePotential:
     Parameters
     ----------
     members
-        At least two, of the same molecule, states and level of theory. Each evaluates the whole
-        batch in its own way (networks: slices side by side), one member after another.
+        At least two, of the same molecule, states and level of theory. Networks are evaluated in
+        one call, the slices of all of them side by side; other members one after another.
     name
         Of the committee; its members' names if left out.
     scales
@@ -100,10 +101,8 @@ class CommitteePotential:
         needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
         """Mean energies and active-state force with their deviations, and what else is needed."""
-        found = [
-            member.surfaces(positions, active_state, needs=needs & ~Needs.BASIS)
-            for member in self.members
-        ]
+        wanted = needs & ~Needs.BASIS
+        found = surfaces_together(self.members, positions, active_state, needs=wanted)
         energies = [each.energies for each in found]
         active = [each.force for each in found]
         forces = [each.forces for each in found if each.forces is not None]

@@ -15,7 +15,8 @@ thread: they stay in cache, and the arithmetic of one trajectory does not depend
 there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,13 +26,17 @@ from torch import Tensor
 from namd.errors import ModelError
 from namd.molecule import Molecule
 from namd.nn.adiabatic import adiabatic_dipoles
+from namd.nn.base import Prediction
 from namd.nn.device import choose_device
+from namd.nn.distance import FeatureDistance, load_distance
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
 from namd.nn.parallel import side_by_side
+from namd.potentials.deviation import Scales
 from namd.potentials.diabatic import pick_state
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Needs, Surfaces
+from namd.potentials.slices import Part, Plan, surfaces_together
 from namd.states import StateSpace
 
 _CPU_SLICE = 8
@@ -51,12 +56,21 @@ class NetworkPotential:
         SHA-256 of its weights, written into every file a run makes.
     slice_size
         Molecules evaluated at a time; None for all at once (GPU).
+    distance
+        How far a geometry is from the training frames, which tells what errors to expect; None if
+        that is not known.
     """
 
     def __init__(
-        self, model: DiabaticModel, *, digest: str = "", slice_size: int | None = _CPU_SLICE
+        self,
+        model: DiabaticModel,
+        *,
+        digest: str = "",
+        slice_size: int | None = _CPU_SLICE,
+        distance: FeatureDistance | None = None,
     ) -> None:
         self._model = model.requires_grad_(False)
+        self._distance = None if distance is None else distance.to(model.shift.device)
         self._digest = digest
         self._slice_size = slice_size
 
@@ -89,6 +103,16 @@ class NetworkPotential:
         needs: Needs = Needs.NOTHING,
     ) -> Surfaces:
         """Energies, active-state force and quasi-diabatic basis, and all else that is needed."""
+        return surfaces_together([self], positions, active_state, needs=needs)[0]
+
+    def plan(
+        self,
+        positions: Float64[Tensor, "traj atom 3"],
+        active_state: Int64[Tensor, " traj"],
+        *,
+        needs: Needs,
+    ) -> Plan:
+        """The slices of :meth:`surfaces`."""
         kept = len(self.states)
         pairs = self.states.pairs if Needs.COUPLINGS in needs else ()
         every = range(kept) if Needs.FORCES in needs else ()
@@ -102,8 +126,17 @@ class NetworkPotential:
             weights += [_symmetric(columns[k], columns[k]) for k in every]
             return torch.stack(weights, 1), energies, vectors
 
-        matrix, gradients, energies, vectors = self._vjp(positions, wanted)
-        couplings, forces = gradients[:, 1 : 1 + len(pairs)], gradients[:, 1 + len(pairs) :]
+        def join(parts: Sequence[Part]) -> Surfaces:
+            return self._surfaces(_joined(parts, len(positions)), needs=needs)
+
+        return Plan(slices=self._slices(positions, wanted), join=join)
+
+    def _surfaces(self, found: Part, *, needs: Needs) -> Surfaces:
+        """Take apart what the slices of a plan came to."""
+        matrix, gradients, apart, energies, vectors = found
+        kept = len(self.states)
+        pairs = len(self.states.pairs) if Needs.COUPLINGS in needs else 0
+        couplings, forces = gradients[:, 1 : 1 + pairs], gradients[:, 1 + pairs :]
         return Surfaces(
             energies=energies[:, :kept].contiguous(),
             force=-gradients[:, 0],
@@ -111,7 +144,24 @@ class NetworkPotential:
             diabatic_hamiltonian=matrix if self._model.has_basis else None,
             couplings=couplings.contiguous() if Needs.COUPLINGS in needs else None,
             forces=-forces if Needs.FORCES in needs else None,
+            **self._deviations(apart, pairs=Needs.COUPLINGS in needs),
         )
+
+    def _deviations(self, apart: Tensor, *, pairs: bool) -> dict[str, Tensor]:
+        """Expected errors at a distance ``[traj, 1]`` from the training frames, if it is known."""
+        if self._distance is None:
+            return {}
+        by, states = Scales.of(self._distance.scales), self.states
+        # Every component of a vector is expected to be off alike: √3 of them at each atom.
+        found = {
+            "energy_deviation": (by.energy * apart).expand(-1, len(states)).contiguous(),
+            "gap_deviation": (by.gap * apart).expand(-1, len(states.pairs)).contiguous(),
+            "force_deviation": 3.0**0.5 * by.force * apart[:, 0],
+        }
+        if pairs:
+            coupling = 3.0**0.5 * by.coupling * apart
+            found["coupling_deviation"] = coupling.expand(-1, len(states.pairs)).contiguous()
+        return found
 
     def force(
         self, positions: Float64[Tensor, "traj atom 3"], state: Int64[Tensor, " traj"]
@@ -135,10 +185,11 @@ class NetworkPotential:
 
         if len(positions) == 0:
             return torch.zeros_like(positions)
-        return self._vjp(positions, pair)[1][:, 0]
+        parts = side_by_side(lambda piece: piece(), self._slices(positions, pair))
+        return _joined(parts, len(positions))[1][:, 0]
 
-    def _vjp(self, positions: Tensor, cotangents: Cotangents) -> tuple[Tensor, ...]:
-        """W, Σ_kl C_kl ∇W_kl of every cotangent and what their maker keeps, slice by slice."""
+    def _slices(self, positions: Tensor, cotangents: Cotangents) -> list[Callable[[], Part]]:
+        """W, Σ_kl C_kl ∇W_kl of every cotangent, the distance and what their maker keeps."""
         model = self._model
         number = len(positions)
         # Positions relative to the centroid: float32 loses nothing to a drift of the molecule.
@@ -165,10 +216,16 @@ class NetworkPotential:
             if learned is not None:
                 terms = weights[..., None, None] * learned[:, None]
                 whole = whole + terms.flatten(2, 3).sum(2)
-            return matrix, whole, *kept
+            return matrix, whole, self._apart(prediction), *kept
 
-        parts = side_by_side(evaluate, range(0, number, size))
-        return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+        return [partial(evaluate, start) for start in range(0, number, size)]
+
+    @torch.no_grad()
+    def _apart(self, prediction: Prediction) -> Float64[Tensor, "row known_distance"]:
+        """Distance from the training frames; no column where it is not known."""
+        if self._distance is None or prediction.features is None:
+            return self._model.shift.new_zeros(len(prediction.matrix), 0)
+        return self._distance(prediction.features.detach())[:, None]
 
     @property
     def has_dipoles(self) -> bool:
@@ -209,6 +266,11 @@ class NetworkPotential:
         return torch.cat(energies)[: len(positions)], torch.cat(dipoles)[: len(positions)]
 
 
+def _joined(parts: Sequence[Part], number: int) -> Part:
+    """Put slices together, without what the last one was filled up with."""
+    return tuple(torch.cat(column)[:number] for column in zip(*parts, strict=True))
+
+
 def _symmetric(left: Tensor, right: Tensor) -> Tensor:
     """½(u vᵀ + v uᵀ), the cotangent of uᵀ(∇W)v."""
     outer = left[:, :, None] * right[:, None, :]
@@ -239,12 +301,17 @@ def load_network_potential(folder: Path, *, device: str = "cpu") -> NetworkPoten
         If there is no such device.
     """
     choose_device(device)
-    header, _ = read_header(folder)
-    return network_potential(load_model(folder), device=device, digest=str(header["sha256"]))
+    digest = str(read_header(folder)[0]["sha256"])
+    distance = load_distance(folder, sha256=digest)
+    return network_potential(load_model(folder), device=device, digest=digest, distance=distance)
 
 
 def network_potential(
-    model: DiabaticModel, *, device: str = "cpu", digest: str = ""
+    model: DiabaticModel,
+    *,
+    device: str = "cpu",
+    digest: str = "",
+    distance: FeatureDistance | None = None,
 ) -> NetworkPotential:
     """Put a model on a device and behind the protocol, in slices on a CPU, whole on a GPU.
 
@@ -256,6 +323,8 @@ def network_potential(
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     digest
         SHA-256 of its weights.
+    distance
+        How far a geometry is from its training frames, if that is known.
 
     Raises
     ------
@@ -264,4 +333,4 @@ def network_potential(
     """
     target = choose_device(device)
     size = _CPU_SLICE if target == "cpu" else None
-    return NetworkPotential(model.to(target), digest=digest, slice_size=size)
+    return NetworkPotential(model.to(target), digest=digest, slice_size=size, distance=distance)

@@ -8,7 +8,7 @@ compared as h_ij after the joint choice of state signs (:func:`namd.train.loss.a
 The mean of h_ref is not subtracted: with a free sign per frame its only meaningful mean is zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -72,6 +72,31 @@ class Comparison:
 def _gaps(energies: Float[np.ndarray, "frame state"]) -> Float[np.ndarray, "frame pair"]:
     first, second = np.triu_indices(energies.shape[1], k=1)
     return np.asarray(energies[:, second] - energies[:, first])
+
+
+def with_distance(comparison: Comparison, distance: Float[np.ndarray, " frame"]) -> Comparison:
+    """The same with deviations of one Hartree (Hartree/Bohr) per unit of distance.
+
+    Parameters
+    ----------
+    comparison
+        Of a single model.
+    distance
+        Of its features from those of its training frames (:mod:`namd.nn.distance`).
+    """
+
+    def wide(shape: tuple[int, ...]) -> np.ndarray:
+        return np.broadcast_to(distance.reshape(-1, *(1,) * (len(shape) - 1)), shape)
+
+    gaps = comparison.gaps.shape
+    spread = Spread(
+        energies=in_ev(wide(comparison.energies.shape)),
+        gaps=in_ev(wide(gaps)),
+        forces=in_ev_per_angstrom(wide(comparison.forces.shape)),
+        coupling=in_ev_per_angstrom(wide((*gaps, *comparison.forces.shape[2:]))),
+        freedom=np.inf,
+    )
+    return replace(comparison, spread=spread)
 
 
 def in_ev(hartree: np.ndarray) -> np.ndarray:

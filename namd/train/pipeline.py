@@ -19,6 +19,7 @@ from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_text
 from namd.io.library import find_model
 from namd.nn.device import choose_device
+from namd.nn.distance import save_distance
 from namd.nn.factory import parameter_count
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import save_model
@@ -27,6 +28,7 @@ from namd.train.checkpoint import has_checkpoint
 from namd.train.evaluation import compare
 from namd.train.figures import write_parity_png
 from namd.train.frames import read_frames
+from namd.train.guarding import guard_model
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
 from namd.train.trainer import fit, initialise
@@ -261,7 +263,8 @@ def run(
 ) -> dict[str, Any]:
     """Train and write the model folder; returns the content of ``metrics.json``.
 
-    Written at the end: weights and header, ``metrics.json`` (errors on every part of the split),
+    Written at the end: weights and header, ``distance.safetensors`` (how far a geometry is from the
+    training frames, :mod:`namd.nn.distance`), ``metrics.json`` (errors on every part of the split),
     ``parity.png``, ``README.md`` (the model's card). Checkpoint and log are written on the way.
     """
     progress = fit(
@@ -285,12 +288,18 @@ def run(
         "errors": {},
     }
     parts = {"training": job.training, "validation": job.validation, "test": job.test}
-    for name, part in parts.items():
-        if len(part) == 0:
-            continue
-        comparison = compare(job.model, part)
+    comparisons = {name: compare(job.model, part) for name, part in parts.items() if len(part)}
+    distance = guard_model(
+        job.model,
+        training=job.training,
+        validation=job.validation,
+        errors=comparisons["validation"],
+    )
+    if distance is not None:
+        save_distance(distance, folder, sha256=digest)
+    for name, comparison in comparisons.items():
         metrics["errors"][name] = error_table(comparison)
-        if name == "test" or (name == "validation" and len(job.test) == 0):
+        if name == "test" or (name == "validation" and "test" not in comparisons):
             labels = job.model.information.states.labels
             title = f"{job.config.name}: {name} frames"
             write_parity_png(comparison, folder / "parity.png", labels=labels, title=title)

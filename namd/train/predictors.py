@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from namd.io.committee_file import is_committee, read_committee
+from namd.io.model_header import read_model_header
 from namd.nn.adiabatic import Adiabatic
+from namd.nn.distance import FeatureDistance, load_distance
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import load_model
 from namd.potentials.deviation import deviation_of, gaps_of, mean_of
@@ -69,9 +71,18 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Single:
-    """One model; it says nothing of its errors."""
+    """One model; what it says of its errors follows from the distance of its features.
+
+    Parameters
+    ----------
+    model
+        The model.
+    distance
+        From its training frames; None if that is not known.
+    """
 
     model: DiabaticModel
+    distance: FeatureDistance | None = None
 
     @property
     def information(self) -> ModelInformation:
@@ -90,14 +101,23 @@ class Single:
 
     @property
     def scales(self) -> Mapping[str, float]:
-        """None: there is nothing to scale."""
-        return {}
+        """Errors per unit of distance, Hartree and Hartree/Bohr."""
+        return {} if self.distance is None else self.distance.scales
 
     def predict(
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> tuple[Adiabatic, Deviation | None]:
-        """What the model says."""
-        return self.model.adiabatic(positions), None
+        """What the model says, and deviations of one atomic unit per unit of distance."""
+        made, features = self.model.adiabatic(positions), self.model.features(positions)
+        if self.distance is None or features is None:
+            return made, None
+        apart = self.distance(features)
+        return made, Deviation(
+            energies=apart[:, None].expand_as(made.energies),
+            gaps=apart[:, None].expand(made.interstate_coupling.shape[:2]),
+            forces=apart[:, None, None, None].expand_as(made.forces),
+            couplings=apart[:, None, None, None].expand_as(made.interstate_coupling),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +188,8 @@ def load_predictor(folder: Path) -> Predictor:
         members = [load_model(place) for place in member_folders(folder)]
         told = read_committee(folder)
         return Committee(members, told.name, told.scales)
-    return Single(load_model(folder))
+    digest = str(read_model_header(folder)["sha256"])
+    return Single(load_model(folder), load_distance(folder, sha256=digest))
 
 
 def _in_one_gauge(found: Sequence[Adiabatic]) -> list[Adiabatic]:

@@ -91,7 +91,8 @@ def uncertainty_table(
         Quantity → ``unit``; ``scale``; ``values``, how many; ``predicted`` and ``true``, root mean
         squares of calibrated deviations and of errors; ``nll_before``, ``nll_after`` (nats per
         value, of errors in eV or eV/Å) and ``ence_before``, ``ence_after``: scores without and with
-        the factor (:mod:`namd.analysis.calibration`); ``bins``: the first for frames whose smallest
+        the factor (:mod:`namd.analysis.calibration`), without: None where the deviation is a
+        distance; ``bins``: the first for frames whose smallest
         reference gap lies in ``gap_ev``; ``reliability``: the same in ten bins by deviation.
     """
     return {
@@ -103,12 +104,13 @@ def uncertainty_table(
 def _row(name: str, doubt: Doubt, comparison: Comparison, scale: float) -> dict[str, Any]:
     error, plain = doubt.error, doubt.deviation
     freedom = np.inf if comparison.spread is None else comparison.spread.freedom
-    before, after = (reliability_bins(error, factor * plain) for factor in (1.0, scale))
+    after = reliability_bins(error, scale * plain)
+    before = reliability_bins(error, plain) if np.isfinite(freedom) else ()
     return {
         "unit": UNITS[name],
         "scale": scale,
         **_sizes(error, scale * plain),
-        "nll_before": negative_log_likelihood(error, plain, freedom=freedom),
+        "nll_before": negative_log_likelihood(error, plain, freedom=freedom) if before else None,
         "nll_after": negative_log_likelihood(error, scale * plain, freedom=freedom),
         "ence_before": calibration_error(before),
         "ence_after": calibration_error(after),

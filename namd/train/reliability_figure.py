@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from namd.analysis.figures import GREY, PALE, PALETTE, STYLE
 from namd.io.atomic import write_bytes
@@ -65,12 +66,19 @@ def _draw(axes: Axes, row: Mapping[str, Any], *, title: str) -> None:
     true = np.array([each["true"] for each in row["reliability"]])
     plain = predicted / row["scale"]
     axes.set_title(title, fontsize=9, loc="left")
-    axes.set(xlabel=f"predicted / {row['unit']}", ylabel=f"true / {row['unit']}", xscale="log")
+    axes.set(xlabel=f"predicted / {row['unit']}", ylabel=f"true / {row['unit']}")
+    axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.minorticks_off()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.grid(color=PALE, lw=0.4, alpha=0.6)
     axes.set_axisbelow(True)
     # An error of exactly zero has no place on a logarithmic axis.
-    everything = np.concatenate([predicted, plain, true])
+    everything = np.concatenate([predicted, true])
+    if row["nll_before"] is not None:
+        everything = np.concatenate([everything, plain])
     everything = everything[everything > 0]
     if not everything.size:
         return
@@ -78,8 +86,8 @@ def _draw(axes: Axes, row: Mapping[str, Any], *, title: str) -> None:
     axes.plot(limits, limits, color=GREY, lw=0.8, zorder=0)
     axes.set(xlim=limits, ylim=limits)
     axes.set_aspect("equal")
-    if row["scale"] != 1.0:
+    if row["nll_before"] is not None and row["scale"] != 1.0:
         axes.plot(plain, true, "o", ms=3, mew=0, color=GREY, alpha=0.5, label="as it comes")
-    label = f"times {row['scale']:.3g}, error {100 * (row['ence_after'] or 0):.0f} %"
+    label = f"calibrated, error {100 * (row['ence_after'] or 0):.0f} %"
     axes.plot(predicted, true, "o-", ms=4, mew=0, lw=0.8, color=PALETTE[0], label=label)
     axes.legend(fontsize=7.5, loc="upper left", handletextpad=0.3, borderaxespad=0.1)

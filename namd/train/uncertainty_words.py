@@ -46,7 +46,7 @@ def uncertainty_lines(table: Table, *, calibrated: bool) -> list[str]:
             lines.append(f"{_SHORT[name]}: no deviations, nothing can be said")
             continue
         now = f"ENCE {100 * row['ence_after']:.0f} %, NLL {row['nll_after']:.3f}"
-        if calibrated:
+        if calibrated and row["nll_before"] is not None:
             before = f"{100 * row['ence_before']:.0f} %, {row['nll_before']:.3f}"
             now += f" (without the factor {row['scale']:.3g}: {before})"
         lines.append(f"{_SHORT[name]}: {now}")

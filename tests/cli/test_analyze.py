@@ -76,6 +76,8 @@ def test_populations_json(ensemble: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["parking_reasons"] == {"broken molecule": 1}
     assert found["active_state_populations"][-1] == pytest.approx([0.8, 0.2])
     assert found["bound_upper"][-1] == pytest.approx([5 / 6, 2 / 6])
+    assert found["as_parked"][-1] == pytest.approx([4 / 6, 2 / 6])
+    assert set(found["lifetime_bounds_fs"]) == {"lower", "upper"}
     assert np.shape(found["lower"]) == np.shape(found["upper"]) == (41, 2)
     # Decays at 195 … 198 of six: S = 5/6, 4/6, 3/6, so the median is the third.
     assert found["lifetime"]["median_fs"] == pytest.approx(197)
@@ -91,7 +93,13 @@ def test_populations_table(ensemble: Path, capsys: pytest.CaptureFixture[str]) -
     assert len([line for line in lines if line.lstrip()[:1].isdigit()]) == 21
     assert lines[2 + 21].split()[:3] == ["400.0", "5", "0.800"]
     assert "5 finished, 1 parked (broken molecule 1)" in captured.out
-    assert "S0 0.667–0.833, S1 0.167–0.333" in captured.out
+    assert "If the 1 parked are counted, at the last time:" in captured.out
+    for line in (
+        "S0: 0.800 left out, 0.667 none of them in it, 0.833 all of them, 0.667 where they",
+        "S1: 0.200 left out, 0.167 none of them in it, 0.333 all of them, 0.333 where they",
+        "lifetime: ",
+    ):
+        assert f"  {line}" in captured.out
     assert "S1 lifetime: 197.0 fs" in captured.out
     assert "21 of 41" in captured.err
     assert run(["analyze", "populations", str(ensemble), "--full"]) == 0
@@ -140,6 +148,9 @@ def test_quantum_yield_json_sums_to_all(ensemble: Path, capsys: pytest.CaptureFi
     assert found["conditional"]["bound"]["fraction"] == pytest.approx(2 / 3)
     assert (found["still_excited"], found["unclassified"]) == (1, 1)
     assert found["failures"] == {"broken molecule": 1}
+    bound = found["parked_either_way"]["bound"]
+    assert bound["of_all"] == pytest.approx({"lower": 2 / 6, "upper": 3 / 6})
+    assert bound["of_decided"] == pytest.approx({"lower": 2 / 4, "upper": 3 / 4})
 
 
 def test_quantum_yield_table(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +163,8 @@ def test_quantum_yield_table(ensemble: Path, capsys: pytest.CaptureFixture[str])
     assert row.split()[4] == "0.667"
     assert "1 still excited, 1 in the ground state but in no class" in out
     assert "Remedy:" in out
+    assert "If none or all of the 1 parked had become a class" in out
+    assert "  bound: 0.333–0.500 of all, 0.500–0.750 of decided" in out
 
 
 def test_the_run_own_classes_are_used(

@@ -1,5 +1,6 @@
 """Trajectories that leave what a committee knows are parked there; nobody else notices."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -109,10 +110,13 @@ def test_a_run_without_parked_ones_has_nothing_to_label(runs: Path, capsys: Capt
     assert len(read_parked(runs / "free")) == 0
 
 
-def test_the_scale_of_a_calibration_counts(runs: Path) -> None:
+def test_the_scale_of_a_calibration_counts(runs: Path, capsys: Captured) -> None:
     """Twice the expected error is reached at x/√2."""
     scaled = ("potential.calculator.arguments={scale: 2.0}", "trajectories=4")
     assert hop(runs, "scaled", *scaled, f"guards.uncertainty.energy_ev={LIMIT}") == 0
+    shown = capsys.readouterr()
+    assert re.search(r"not trusted \d in S0.* at .* fs, expecting 2\d meV", shown.out)
+    assert "namd label" in shown.err
     parked = read_parked(runs / "scaled")
     assert len(parked) > 0
     np.testing.assert_allclose(parked.positions[:, 0, 0], EDGE / 2**0.5, rtol=0.1)

@@ -36,6 +36,7 @@ MODEL_FILES = {
     "model.safetensors",
     "metrics.json",
     "README.md",
+    "distance.safetensors",
     "parity.png",
     "log.csv",
     "checkpoint.pt",

@@ -16,6 +16,8 @@ import pytest
 import torch
 
 from namd.cli.main import run
+from namd.config.loading import load_config
+from namd.config.training import TrainingConfig
 from namd.data.frames import read_frames
 from namd.data.native import write_dataset
 from namd.io import library
@@ -24,6 +26,7 @@ from namd.io.parked import read_parked
 from namd.nn.model_folder import load_model
 from namd.potentials.trained import load_trained
 from namd.train import checkpoint
+from namd.train.committee import plan_members
 
 CONFIG = """
 name: tiny
@@ -70,14 +73,8 @@ def weights(folder: Path) -> bytes:
 def test_every_member_is_the_training_of_its_seed(
     config: Path, trained: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    assert train(config, "two", "--members", "2", "--set", "optimiser.epochs=1") == 0
-    shown = capsys.readouterr()
-    assert "member 2 of 2, seed 4" in shown.err
-    assert "Errors on test frames" in shown.out
-    for k in (1, 3):
-        alone = ("--set", f"seed={2 + k}", "--set", f"name=tiny-{k}")
-        assert train(config, f"alone-{k}", *alone) == 0
-        assert weights(trained / f"member-{k}") == weights(tmp_path / f"alone-{k}")
+    assert train(config, "alone", "--set", "seed=5", "--set", "name=tiny-3") == 0
+    assert weights(trained / "member-3") == weights(tmp_path / "alone")
     assert len({weights(trained / f"member-{k}") for k in (1, 2, 3)}) == 3
     told = json.loads((trained / "committee.json").read_text())
     assert told["format"] == "namd-committee"
@@ -142,8 +139,35 @@ def test_a_model_that_predicts_no_errors_has_no_reliability(
 ) -> None:
     labels, figure = config.parent / "labels.h5", config.parent / "reliability.png"
     alone = trained / "member-1"
+    (alone / "distance.safetensors").unlink()  # as models made before there was one
     assert run(["evaluate", str(alone), str(labels), "--reliability", str(figure)]) == 2
     assert "predicts no errors" in capsys.readouterr().err
+
+
+def test_a_single_model_expects_errors_by_its_distance_from_the_training_frames(
+    config: Path, trained: Path, capsys: Captured, make_labelled: Callable[..., Any]
+) -> None:
+    alone, dataset = trained / "member-1", make_labelled(32, states=2)
+    capsys.readouterr()
+    assert run(["evaluate", str(alone), str(config.parent / "labels.h5"), "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["uncertainty"]
+    assert set(table) == {"energy", "gap", "force", "coupling"}
+    assert table["energy"]["nll_before"] is None
+    potential = load_trained(alone)
+    positions = torch.from_numpy(dataset["positions"])
+    lower = torch.zeros(32, dtype=torch.int64)
+    found = potential.surfaces(positions, lower)
+    # Far from all that it has seen it expects more, alike for both states.
+    far = potential.surfaces(1.5 * positions, lower)
+    assert (far.energy_deviation.mean() > 3 * found.energy_deviation.mean()).item()
+    assert torch.equal(found.energy_deviation[:, 0], found.energy_deviation[:, 1])
+    # On the validation frames the mean squares of expected and true errors are equal.
+    watched = torch.from_numpy(dataset["group"] == "walk-1")
+    error = found.energies - torch.from_numpy(dataset["energies"])
+    ratio = error[watched].square().mean() / found.energy_deviation[watched].square().mean()
+    assert ratio.item() == pytest.approx(1.0, rel=1e-4)
+    longest = found.force_deviation / found.energy_deviation[:, 0]
+    torch.testing.assert_close(longest, longest[:1].expand(32))
 
 
 def test_a_configuration_a_sampling_and_a_description_can_name_it(
@@ -156,7 +180,9 @@ def test_a_configuration_a_sampling_and_a_description_can_name_it(
     assert [member["folder"] for member in told["members"]] == ["member-1", "member-2", "member-3"]
     assert told["epochs_done"] == [2, 2, 2]
     assert run(["models", "describe", str(trained)]) == 0
-    assert "3, of which this is one" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "3; network, head and size are those of each" in shown
+    assert f"deviations times energy {told['calibration']['scales']['energy']:.3g}" in shown
     relaxing = ("sample", "relax", str(tmp_path / "labels.h5"), "--model", str(trained))
     here = ("--frame", "0", "--state", "0", "--force-tolerance", "1000")
     assert run([*relaxing, *here, "--output", str(tmp_path / "relaxed.xyz")]) == 0
@@ -228,23 +254,36 @@ def test_a_stopped_committee_goes_on_with_the_member_it_was_at(
             pass
         os.kill(os.getpid(), signal.SIGINT)
 
-    longer = ("--members", "3", "--set", "optimiser.epochs=6")
+    longer = ("--members", "2", "--set", "optimiser.epochs=6")
     assert train(config, "whole", *longer) == 0
     watcher = threading.Thread(target=interrupt_the_second)
     watcher.start()
     assert train(config, "cut", *longer) == 130
     watcher.join()
     assert not (target / "committee.json").exists()
-    assert not (target / "member-3").exists()
-    program, *words = shlex.split(capsys.readouterr().err.splitlines()[-1])
+    shown = capsys.readouterr()
+    assert "member 2 of 2, seed 4" in shown.err
+    assert "Errors on test frames" in shown.out  # of the whole one
+    program, *words = shlex.split(shown.err.splitlines()[-1])
     assert program == "namd"
     first = (target / "member-1" / "model.safetensors").stat().st_mtime_ns
     assert run(words) == 0
-    assert "member 1 of 3 is trained" in capsys.readouterr().err
+    assert "member 1 of 2 is trained" in capsys.readouterr().err
     assert (target / "member-1" / "model.safetensors").stat().st_mtime_ns == first
-    for k in (1, 2, 3):
+    for k in (1, 2):
         assert weights(target / f"member-{k}") == weights(config.parent / f"whole/member-{k}")
     assert read_committee(target).members == read_committee(config.parent / "whole").members
+
+
+def test_one_that_was_killed_at_the_very_end_is_concluded(
+    config: Path, trained: Path, capsys: Captured
+) -> None:
+    told = (trained / "committee.json").read_bytes()
+    (trained / "committee.json").unlink()
+    assert run(["evaluate", str(trained), str(config.parent / "labels.h5")]) == 3
+    assert train(config, "three", "--members", "3", "--resume") == 0
+    assert "member 3 of 3 is trained" in capsys.readouterr().err
+    assert (trained / "committee.json").read_bytes() == told
 
 
 def test_members_can_be_added(config: Path, trained: Path, capsys: Captured) -> None:
@@ -272,13 +311,18 @@ def test_a_committee_and_a_single_training_do_not_take_each_others_folder(
 def test_members_begin_from_the_members_of_an_earlier_committee(
     config: Path, trained: Path
 ) -> None:
-    still = ("--set", "optimiser.learning_rate=1e-12", "--set", "initial_weights=three")
-    still += ("--set", "optimiser.epochs=1")
-    assert train(config, "warm", "--members", "4", *still) == 0
-    for k, origin in ((1, 1), (2, 2), (3, 3), (4, 1)):
+    changes = ["optimiser.learning_rate=1e-12", "initial_weights=three", "optimiser.epochs=1"]
+    options = [word for change in changes for word in ("--set", change)]
+    assert train(config, "warm", "--members", "2", *options) == 0
+    for k in (1, 2):
         warm = load_model(config.parent / "warm" / f"member-{k}").state_dict()
-        start = load_model(trained / f"member-{origin}").state_dict()
+        start = load_model(trained / f"member-{k}").state_dict()
         assert all(torch.allclose(warm[name], start[name], atol=1e-8) for name in start)
+    settings = load_config(config, TrainingConfig, changes)
+    plans = plan_members(settings, 5, folder=trained, base=config.parent)
+    starts = [Path(plan.config.initial_weights).name for plan in plans]
+    assert starts == ["member-1", "member-2", "member-3", "member-1", "member-2"]
+    assert [plan.config.seed for plan in plans] == [3, 4, 5, 6, 7]
 
 
 def test_exchanged_members_damaged_files_and_single_uses_are_refused(

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import CormorantArchitecture
-from namd.nn.base import DiabaticNetwork, Layer, with_children
+from namd.nn.base import DiabaticNetwork, Layer, Prediction, with_children
 from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.fusion.paths import natural_paths
 from namd.nn.published.atoms import SortedAtoms
@@ -235,8 +235,17 @@ class CormorantNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
-        matrix: Tensor = self.readout(self.node_scalars(positions))
-        return matrix
+        return self.evaluate(positions).matrix
+
+    def evaluate(
+        self,
+        positions: Float[Tensor, "molecule atom 3"],
+        *,
+        dipoles: bool = False,  # noqa: ARG002  (it has none)
+    ) -> Prediction:
+        """W, and what its last layer reads."""
+        matrix, pooled = self.readout(self.node_scalars(positions))
+        return Prediction(matrix=matrix, features=pooled)
 
     def node_scalars(
         self, positions: Float[Tensor, "molecule atom 3"]

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from namd.config.architecture import MaceArchitecture
-from namd.nn.base import DiabaticNetwork, Layer, with_children
+from namd.nn.base import DiabaticNetwork, Layer, Prediction, with_children
 from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.published.atoms import SortedAtoms
 from namd.nn.published.contraction import SymmetricContraction
@@ -175,8 +175,18 @@ class MaceNetwork(DiabaticNetwork):
         self, positions: Float[Tensor, "molecule atom 3"]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """W in units of the model's scale, without its shift, at ``positions`` in Bohr."""
-        matrix: Tensor = self.readout(self._scalars(positions))
-        return matrix
+        return self.evaluate(positions).matrix
+
+    def evaluate(
+        self,
+        positions: Float[Tensor, "molecule atom 3"],
+        *,
+        dipoles: bool = False,  # noqa: ARG002  (it has none)
+    ) -> Prediction:
+        """W, and the scalars of all layers that are read, summed over the atoms."""
+        scalars = self._scalars(positions)
+        pooled = torch.cat([feature.sum(1) for feature in scalars], dim=1)
+        return Prediction(matrix=self.readout(scalars), features=pooled)
 
     def node_scalars(
         self, positions: Float[Tensor, "molecule atom 3"]

@@ -51,6 +51,15 @@ def test_inversion(model: DiabaticModel) -> None:
     torch.testing.assert_close(here.forces, -there.forces, rtol=0, atol=TOLERANCE)
 
 
+def test_features_are_invariants_that_tell_geometries_apart(model: DiabaticModel) -> None:
+    positions, turn = geometries(3), rotation(0)
+    features = model.features(positions)
+    assert features is not None
+    for moved in (positions @ turn.T, positions + 7.0, -positions):
+        torch.testing.assert_close(model.features(moved), features, rtol=0, atol=TOLERANCE)
+    assert (features[0] - features[1]).abs().max() > 1e-6
+
+
 @pytest.mark.parametrize("kind", ["fusion-unlabelled", "mofd-dense", "cofd"])
 def test_permutation_of_equal_atoms_without_labels(kind: str) -> None:
     model = make_model(kind)
@@ -123,11 +132,13 @@ def test_off_diagonal_elements_are_bounded_and_untouched_when_small() -> None:
         inputs=4, hidden=8, diabats=states, atoms=2, labels="none", offdiagonal_limit=limit
     )
     huge = 1e6 * torch.ones(1, 2, 4)
-    free = readout.offdiagonal(huge)
+    free, _ = readout.offdiagonal(huge)
     assert free.abs().max() > 10 * limit
-    off = readout(huge) - torch.diag_embed(readout(huge).diagonal(dim1=1, dim2=2))
+    matrix, _ = readout(huge)
+    off = matrix - torch.diag_embed(matrix.diagonal(dim1=1, dim2=2))
     assert off.abs().max() <= limit
     small = 1e-3 * torch.ones(1, 2, 4)
     readout.offdiagonal.outer.data *= 1e-3
     first, second = torch.triu_indices(states, states, offset=1)
-    torch.testing.assert_close(readout(small)[:, first, second], readout.offdiagonal(small))
+    found, (expected, _) = readout(small)[0], readout.offdiagonal(small)
+    torch.testing.assert_close(found[:, first, second], expected)

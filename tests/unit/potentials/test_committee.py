@@ -21,8 +21,9 @@ from namd.io.ensemble_writer import unit_of
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import save_model
+from namd.potentials import slices
 from namd.potentials.committee import CommitteePotential
-from namd.potentials.deviation import Scales
+from namd.potentials.deviation import Scales, mean_of
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.dipoles import energies_and_dipoles, has_dipoles
 from namd.potentials.from_config import make_potential
@@ -271,3 +272,28 @@ def test_a_configuration_names_the_members(tmp_path: Path) -> None:
     assert told["digest"] not in {each.describe()["digest"] for each in made.members}
     with pytest.raises(ModelError, match="level of theory: XMS-CASPT2, expected CASSCF"):
         make_potential(PotentialConfig(committee=["first", "third"]), base=tmp_path, device="cpu")
+
+
+def test_networks_are_evaluated_in_one_call_with_the_numbers_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, name in enumerate(("first", "second", "third")):
+        save_network(tmp_path / name, seed=seed)
+    names = ["first", "second", "third"]
+    committee = make_potential(PotentialConfig(committee=names), base=tmp_path, device="cpu")
+    assert isinstance(committee, CommitteePotential)
+    generator = torch.Generator().manual_seed(1)
+    x = 2.0 * torch.randn(20, 3, 3, dtype=torch.float64, generator=generator)
+    chosen = torch.zeros(20, dtype=torch.int64)
+    each = [member.surfaces(x, chosen, needs=ALL) for member in committee.members]
+    calls = []
+
+    def counted(function, items):
+        calls.append(len(items))
+        return [function(item) for item in items]
+
+    monkeypatch.setattr(slices, "side_by_side", counted)
+    found = committee.surfaces(x, chosen, needs=ALL)
+    assert calls == [9]  # three slices of eight for each of three members
+    for name in ("energies", "force", "forces"):
+        assert torch.equal(getattr(found, name), mean_of([getattr(s, name) for s in each]))
