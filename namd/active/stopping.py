@@ -36,7 +36,7 @@ def reason_to_stop(reports: Sequence[Report], config: StopConfig) -> str | None:
         met = ", ".join(f"{name} {form.format(value)}" for name, value, _, form in asked)
         return f"all targets are met: {met}"
     if now.round >= config.rounds:
-        return f"{config.rounds} rounds were labelled"
+        return f"{config.rounds} round{'s were' if config.rounds > 1 else ' was'} labelled"
     if config.labels is not None and now.labels >= config.labels:
         return f"there are {now.labels} labels, the limit is {config.labels}"
     return _stuck(reports, config)

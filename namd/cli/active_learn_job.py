@@ -136,7 +136,7 @@ def _open(loop: Loop) -> None:
                 where=str(loop.path),
                 hint="give the same configuration, or choose another --output",
             )
-    elif loop.path.exists() and not (loop.path.is_dir() and not any(loop.path.iterdir())):
+    elif loop.path.exists() and not _is_empty(loop.path):
         raise ConfigError(
             "this exists already and holds no rounds",
             where=str(loop.path),
@@ -149,6 +149,11 @@ def _open(loop: Loop) -> None:
         raise ConfigError(
             f"the folder cannot be made: {error.strerror}", where=str(loop.path)
         ) from error
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether nothing is in a folder, but for what a killed process had not finished writing."""
+    return path.is_dir() and all(each.suffix == ".part" for each in path.iterdir())
 
 
 def _make(step: Step, *, title: str) -> None:

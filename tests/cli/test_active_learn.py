@@ -246,26 +246,31 @@ def test_what_a_kill_left_behind_does_not_stand_in_the_way(
     assert not list(folder.rglob("*.part"))
 
 
-def test_it_waits_for_labels_made_elsewhere(
+def test_a_given_single_model_waits_for_labels_made_elsewhere(
     whole: Path, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = started(whole, job / "elsewhere")
-    by_hand = words(job, folder, "--set", "labelling=null", "--set", "stop.rounds=1")
+    folder = job / "elsewhere"
+    given = f"model={whole / 'start/model/member-1'}"
+    changes = (given, "training.members=1", "labelling=null", "stop.rounds=1")
+    by_hand = words(job, folder, *(word for change in changes for word in ("--set", change)))
     assert run(by_hand) == 75
     told = capsys.readouterr().err
     assert "Waiting" in told
     assert f"waiting for labels of {folder / 'round-00' / 'selected.h5'}" in told
     assert "ENGINE.yaml" in told
+    assert not (folder / "start" / "model").exists()
     assert run(by_hand) == 75  # nothing is repeated, nothing lost
     chosen = read_frames(folder / "round-00" / "selected.h5")
     other = labelled(chosen.positions, group="by-hand")
     write_dataset(other, job / "other.h5")
     assert run(["data", "convert", str(job / "other.h5"), str(job / "other.xyz")]) == 0
     shutil.copy(job / "other.xyz", folder / "round-00" / "labels.h5")
+    capsys.readouterr()
     assert run([*by_hand, "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
-    assert printed["stopped"] == "1 rounds were labelled"
+    printed = json.loads(capsys.readouterr().out)  # what the steps have to say is not in it
+    assert printed["stopped"] == "1 round was labelled"
     assert [report["labels"] for report in printed["rounds"]][1] == 32 + len(chosen)
+    assert (folder / "round-00" / "model" / "README.md").exists()
 
 
 def test_a_target_ends_it_and_a_stricter_rule_goes_on(
