@@ -17,7 +17,7 @@ from namd.data.splits import split_groups
 from namd.errors import DataError
 from namd.io.atomic import write_text
 from namd.io.ensemble import is_parked, parking_reasons, read_ensemble
-from namd.train.evaluation import compare
+from namd.train.evaluation import compare, require_fit
 from namd.train.frames import wanted_states
 from namd.train.metrics import error_table
 from namd.train.predictors import Predictor
@@ -71,6 +71,7 @@ def make_report(
     dataset: Path,
     run: Path,
     training: TrainingConfig,
+    test: Path | None = None,
 ) -> Report:
     """Test a model and look at its trajectories.
 
@@ -86,11 +87,15 @@ def make_report(
         Folder of its trajectories.
     training
         Says which groups are held out.
+    test
+        Labelled frames to be tested on in place of these groups.
 
     Raises
     ------
     DataError
         If labels or trajectories cannot be read.
+    ModelError
+        If the frames of the test are of another molecule.
     """
     labels = wanted_states(read_dataset(dataset), training)
     data = training.data
@@ -102,7 +107,11 @@ def make_report(
         test_fraction=data.test_fraction,
         seed=data.split_seed,
     )
-    energy, gap, force, coupling = _errors(predictor, labels.select(split.test))
+    held_out = labels.select(split.test)
+    if test is not None:
+        held_out = wanted_states(read_dataset(test), training)
+        require_fit(predictor, held_out, where=str(test))
+    energy, gap, force, coupling = _errors(predictor, held_out)
     ensemble = read_ensemble(run)
     found = audit(ensemble)
     violated = np.array([verdict == VIOLATED for verdict in found.verdicts])
@@ -113,7 +122,7 @@ def make_report(
         round=number,
         model=str(model),
         labels=len(labels) - len(split.test),
-        test_frames=len(split.test),
+        test_frames=len(held_out),
         energy_mae_mev=energy,
         gap_mae_mev=gap,
         force_mae_mev_per_angstrom=force,

@@ -91,6 +91,8 @@ class Inputs:
         Configuration, None where labels come from elsewhere.
     model
         Of the first round, None where it is trained.
+    test
+        Labelled frames of the test, None where the training holds groups out.
     candidates
         Frames to choose from in every round.
     """
@@ -101,6 +103,7 @@ class Inputs:
     data: tuple[Path, ...]
     labelling: Path | None
     model: Path | None
+    test: Path | None
     candidates: tuple[Path, ...]
 
 

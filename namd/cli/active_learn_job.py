@@ -116,6 +116,7 @@ def _loop(config: ActiveLearningConfig, path: Path, output: Path) -> tuple[Loop,
         ),
         labelling=labelling,
         model=None if config.model is None else find_model(config.model, base=base).resolve(),
+        test=None if config.test is None else find_file(config.test, base=base).resolve(),
         candidates=tuple(find_file(name, base=base).resolve() for name in config.candidates),
     )
     return Loop(path=output.resolve(), config=config, inputs=inputs), training
@@ -230,6 +231,7 @@ def _report(loop: Loop, training: TrainingConfig, earlier: Sequence[Report]) -> 
             dataset=loop.dataset(number),
             run=loop.folder(number) / "run",
             training=training,
+            test=loop.inputs.test,
         )
     report = replace(report, stop=reason_to_stop([*earlier, report], loop.config.stop))
     write_report(report, path)
@@ -270,6 +272,6 @@ def _show(loop: Loop, reports: Sequence[Report], *, as_json: bool) -> None:
     console.result(f"\nStopped: {stopped}")
     tested = reports[-1].test_frames
     console.note(
-        f"errors on {tested} test frames of groups that no round learned; parked, violated and "
-        "drift of the trajectories run with the model of that round"
+        f"errors on {tested} test frames that no round learned; parked, violated and drift of the "
+        "trajectories run with the model of that round"
     )

@@ -131,6 +131,11 @@ class ActiveLearningConfig(Section):
         default=None,
         description="Model or committee of the first round.  [null: trained on the first labels]",
     )
+    test: str | None = Field(
+        default=None,
+        description="Labelled frames that every model is tested on and none learns.  [null: the "
+        "groups of the first labels that the training holds out]",
+    )
     candidates: tuple[str, ...] = Field(
         default=(), description="Files of frames to choose from in every round, beside the run."
     )

@@ -251,7 +251,8 @@ def test_a_given_single_model_waits_for_labels_made_elsewhere(
 ) -> None:
     folder = job / "elsewhere"
     given = f"model={whole / 'start/model/member-1'}"
-    changes = (given, "training.members=1", "labelling=null", "stop.rounds=1")
+    write_dataset(labelled(geometries(5, spread=0.1, seed=8), group="test"), job / "test.h5")
+    changes = (given, "training.members=1", "labelling=null", "stop.rounds=1", "test=test.h5")
     by_hand = words(job, folder, *(word for change in changes for word in ("--set", change)))
     assert run(by_hand) == 75
     told = capsys.readouterr().err
@@ -270,6 +271,7 @@ def test_a_given_single_model_waits_for_labels_made_elsewhere(
     printed = json.loads(capsys.readouterr().out)  # what the steps have to say is not in it
     assert printed["stopped"] == "1 round was labelled"
     assert [report["labels"] for report in printed["rounds"]][1] == 32 + len(chosen)
+    assert [report["test_frames"] for report in printed["rounds"]] == [5, 5]
     assert (folder / "round-00" / "model" / "README.md").exists()
 
 
