@@ -200,10 +200,12 @@ def _rounds(loop: Loop, training: TrainingConfig) -> list[Report]:
         if report.stop is not None:
             return [*reports, report]
         budget = budget_left(report, loop.config.stop, budget=loop.config.selection.budget)
-        script = loop.folder(number) / "commands.sh"
-        write_text(script, commands(loop, number, budget=budget))
+        select = loop.select(number, budget=budget)
+        if not select.is_done:  # of what is done the script stays as it was
+            script = loop.folder(number) / "commands.sh"
+            write_text(script, commands(loop, number, budget=budget))
         try:
-            _make(loop.select(number, budget=budget), title=title)
+            _make(select, title=title)
         except NothingToLabelError as error:
             report = replace(report, stop=error.message)
             write_report(report, loop.report(number))
@@ -215,11 +217,9 @@ def _rounds(loop: Loop, training: TrainingConfig) -> list[Report]:
 
 
 def _report(loop: Loop, training: TrainingConfig, earlier: Sequence[Report]) -> Report:
-    """Read the report of a round, or make it; the rule to stop is asked where work is left."""
+    """Read the report of a round, or make it; ask the rule to stop where it has not gone on."""
     number = len(earlier)
     path = loop.report(number)
-    if loop.train(number).is_done:  # it went on, whatever the rule is now
-        return replace(read_report(path), stop=None)
     if path.exists():
         report = read_report(path)
     else:
@@ -233,7 +233,9 @@ def _report(loop: Loop, training: TrainingConfig, earlier: Sequence[Report]) -> 
             training=training,
             test=loop.inputs.test,
         )
-    report = replace(report, stop=reason_to_stop([*earlier, report], loop.config.stop))
+    went_on = loop.train(number).is_done  # whatever the rule is now
+    reason = None if went_on else reason_to_stop([*earlier, report], loop.config.stop)
+    report = replace(report, stop=reason)
     write_report(report, path)
     console.note(
         f"round {number}: {report.labels} labels, {report.parked} of {report.trajectories} "
