@@ -14,7 +14,7 @@ from namd.cli import console
 if TYPE_CHECKING:
     from namd.config.section import Section
 
-KINDS = click.Choice(["run", "train", "label"])
+KINDS = click.Choice(["run", "train", "label", "active-learn"])
 
 
 @click.group()
@@ -87,12 +87,18 @@ def methods(*, as_json: bool) -> None:
 
 def _kind(data: dict[str, Any]) -> str:
     """What a configuration describes, told by its keys."""
+    if "training" in data:
+        return "active-learn"
     if "data" in data:
         return "train"
     return "label" if "engine" in data else "run"
 
 
 def _model(kind: str) -> "type[Section]":
+    if kind == "active-learn":
+        from namd.config.active_learning import ActiveLearningConfig
+
+        return ActiveLearningConfig
     if kind == "label":
         from namd.config.labelling import LabellingConfig
 

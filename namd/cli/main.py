@@ -79,6 +79,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "namd.cli.sample:sample", "Sample geometries: vibrations, scans, intersections."
     ),
     "label": LazyCommand("namd.cli.label:label", "Label geometries with a reference method."),
+    "active-learn": LazyCommand(
+        "namd.cli.active_learn:active_learn", "Learn where the model does not know, in rounds."
+    ),
     "run": LazyCommand("namd.cli.run:run", "Run surface-hopping trajectories."),
     "analyze": LazyCommand(
         "namd.cli.analyze:analyze", "Populations, quantum yields, hops, spectra."

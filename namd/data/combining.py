@@ -32,19 +32,7 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
     first = datasets[0]
     taken: set[str] = set()
     for number, other in enumerate(datasets, start=1):
-        for what, ours, theirs in (
-            ("atoms", first.molecule.symbols, other.molecule.symbols),
-            ("charge", first.molecule.charge, other.molecule.charge),
-            ("states", first.states.labels, other.states.labels),
-            ("multiplicity", first.multiplicity, other.multiplicity),
-            ("level of theory", first.level_of_theory, other.level_of_theory),
-        ):
-            if ours != theirs:
-                raise DataError(
-                    f"the {what} differ: {theirs} here, {ours} in the first",
-                    where=f"dataset {number}",
-                    hint="join only labels of one molecule at one level of theory",
-                )
+        refuse_strangers(other, first, where=f"dataset {number}")
         groups = set(other["group"].tolist())
         if shared := taken & groups:
             raise DataError(
@@ -65,3 +53,33 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
         licence=first.licence,
         provenance=first.provenance,
     )
+
+
+def refuse_strangers(other: Dataset, first: Dataset, *, where: str) -> None:
+    """Refuse labels of something else than those of ``first``.
+
+    Parameters
+    ----------
+    other, first
+        What is to be joined.
+    where
+        Names ``other`` in the message.
+
+    Raises
+    ------
+    DataError
+        If atoms, charge, states, multiplicity or level of theory differ.
+    """
+    for what, ours, theirs in (
+        ("atoms", first.molecule.symbols, other.molecule.symbols),
+        ("charge", first.molecule.charge, other.molecule.charge),
+        ("states", first.states.labels, other.states.labels),
+        ("multiplicity", first.multiplicity, other.multiplicity),
+        ("level of theory", first.level_of_theory, other.level_of_theory),
+    ):
+        if ours != theirs:
+            raise DataError(
+                f"the {what} differ: {theirs} here, {ours} in the first",
+                where=where,
+                hint="join only labels of one molecule at one level of theory",
+            )

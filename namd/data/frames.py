@@ -14,14 +14,14 @@ trajectory.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from namd.data.native import read_integer, read_molecule
 from namd.data.plain import UNGROUPED
@@ -68,12 +68,64 @@ class Frames:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def select(self, rows: Int[np.ndarray, " chosen"]) -> "Frames":
+        """Take frames by number, in the order given."""
+        return replace(
+            self,
+            positions=self.positions[rows],
+            group=self.group[rows],
+            source=self.source[rows],
+            carried={name: values[rows] for name, values in self.carried.items()},
+        )
+
     def digest(self) -> str:
         """SHA-256 of atoms, positions and groups: what labels depend on."""
         numbers = self.molecule.atomic_numbers
         parts = [numbers.tobytes(), str(self.molecule.charge).encode(), self.positions.tobytes()]
         parts += ["\n".join(self.group.tolist()).encode()]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def join_frames(parts: Sequence[Frames]) -> Frames:
+    """Put frames of one molecule one after the other.
+
+    Parameters
+    ----------
+    parts
+        At least one. What is carried by some only is unknown (NaN) in the others; the provenance is
+        kept where there is one part.
+
+    Raises
+    ------
+    DataError
+        If the atoms or the charge differ.
+    """
+    first = parts[0]
+    for number, other in enumerate(parts[1:], start=2):
+        ours, theirs = first.molecule, other.molecule
+        if (ours.symbols, ours.charge) != (theirs.symbols, theirs.charge):
+            raise DataError(
+                f"these are frames of {theirs.formula} with charge {theirs.charge}, the first ones "
+                f"of {ours.formula} with charge {ours.charge}, or in another order of atoms",
+                where=f"frames {number}",
+                hint="join only frames of one molecule",
+            )
+
+    def carried(name: str) -> np.ndarray:
+        shape = next(part.carried[name].shape[1:] for part in parts if name in part.carried)
+        unknown = (np.full((len(part), *shape), np.nan) for part in parts)
+        return np.concatenate(
+            [part.carried.get(name, nan) for part, nan in zip(parts, unknown, strict=True)]
+        )
+
+    return replace(
+        first,
+        positions=np.concatenate([part.positions for part in parts]),
+        group=np.concatenate([part.group for part in parts]),
+        source=np.concatenate([part.source for part in parts]),
+        carried={name: carried(name) for name in CARRIED if any(name in p.carried for p in parts)},
+        provenance=first.provenance if len(parts) == 1 else {},
+    )
 
 
 def read_frames(path: Path) -> Frames:

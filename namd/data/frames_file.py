@@ -1,11 +1,14 @@
 """Write frames to be labelled, so that :func:`namd.data.frames.read_frames` finds them again."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import ase
 import ase.io
+import numpy as np
 
 from namd.data.frames import CARRIED, Frames
 from namd.errors import DataError
@@ -14,6 +17,22 @@ from namd.io.samples import HDF5_SUFFIXES, XYZ_SUFFIXES
 from namd.io.saving import refuse_existing, save_bytes
 from namd.schema import PROPERTIES
 from namd.units import ANGSTROM_PER_BOHR
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """What else is told of every frame; no reader needs it.
+
+    Parameters
+    ----------
+    values
+        Texts or numbers, one per frame.
+    unit
+        ``"1"`` for what has none.
+    """
+
+    values: np.ndarray
+    unit: str = "1"
 
 
 def check_frames_path(path: Path, *, overwrite: bool) -> None:
@@ -33,7 +52,13 @@ def check_frames_path(path: Path, *, overwrite: bool) -> None:
         refuse_existing(path)
 
 
-def write_frames(frames: Frames, path: Path, *, overwrite: bool = False) -> None:
+def write_frames(
+    frames: Frames,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    columns: Mapping[str, Column] | None = None,
+) -> None:
     """Write geometries with group, source and provenance.
 
     Parameters
@@ -42,9 +67,11 @@ def write_frames(frames: Frames, path: Path, *, overwrite: bool = False) -> None
         What to write.
     path
         HDF5 (a plain table in atomic units), or by its suffix extended XYZ (Å; positions, charge,
-        group and source alone).
+        group, source and columns alone, in their unit).
     overwrite
         Replace a file of that name.
+    columns
+        What else is told of every frame, by its name in the file.
 
     Raises
     ------
@@ -52,8 +79,9 @@ def write_frames(frames: Frames, path: Path, *, overwrite: bool = False) -> None
         If the file exists and may not be replaced, or cannot be written.
     """
     check_frames_path(path, overwrite=overwrite)
+    columns = {} if columns is None else columns
     if path.suffix in XYZ_SUFFIXES:
-        _write_xyz(frames, path)
+        _write_xyz(frames, path, columns)
         return
     with create_hdf5(path, overwrite=overwrite) as file:
         file.attrs["charge"] = frames.molecule.charge
@@ -64,18 +92,21 @@ def write_frames(frames: Frames, path: Path, *, overwrite: bool = False) -> None
         for name in CARRIED:
             if name in frames.carried:
                 write_array(file, name, frames.carried[name], unit=PROPERTIES[name].unit)
+        for name, column in columns.items():
+            write_array(file, name, column.values, unit=column.unit)
 
 
-def _write_xyz(frames: Frames, path: Path) -> None:
+def _write_xyz(frames: Frames, path: Path, columns: Mapping[str, Column]) -> None:
+    told = {"group": frames.group, "source": frames.source}
+    told |= {name: column.values for name, column in columns.items()}
     images = [
         ase.Atoms(
             numbers=frames.molecule.atomic_numbers,
             positions=positions * ANGSTROM_PER_BOHR,
-            info={"charge": frames.molecule.charge, "group": str(group), "source": str(source)},
+            info={"charge": frames.molecule.charge}
+            | {name: values[k].item() for name, values in told.items()},
         )
-        for positions, group, source in zip(
-            frames.positions, frames.group, frames.source, strict=True
-        )
+        for k, positions in enumerate(frames.positions)
     ]
     text = StringIO()
     ase.io.write(text, images, format="extxyz")

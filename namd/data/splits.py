@@ -116,6 +116,35 @@ def draw(name: str, *, seed: int) -> float:
     return (int.from_bytes(digest, "big") >> 11) / float(1 << 53)
 
 
+def is_held_out(
+    name: str,
+    *,
+    validation: Sequence[str] = (),
+    test: Sequence[str] = (),
+    test_fraction: float = 0.0,
+    seed: int = 0,
+) -> bool:
+    """Whether :func:`split_groups` puts a group of this name on the test side, or cannot place it.
+
+    Parameters
+    ----------
+    name
+        Of the group.
+    validation, test, test_fraction, seed
+        As for :func:`split_groups`. A name that both sides claim counts as held out.
+
+    Examples
+    --------
+    >>> is_held_out("traj-2", test=["traj-*"]), is_held_out("scan-1", test=["traj-*"])
+    (True, False)
+    """
+    if any(fnmatchcase(name, pattern) for pattern in test):
+        return True
+    if any(fnmatchcase(name, pattern) for pattern in validation):
+        return False
+    return draw(name, seed=seed) < test_fraction
+
+
 def _matches(pattern: str, names: dict[str, str], *, side: str) -> list[str]:
     found = [name for name in names if fnmatchcase(name, pattern)]
     if not found:

@@ -111,6 +111,16 @@ class DiabaticNetwork(nn.Module, ABC):
         """
         return Prediction(matrix=self(positions))
 
+    @abstractmethod
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule node feature"]:
+        """Invariants that the readout of W sees, at ``positions`` in Bohr.
+
+        One node per atom in the order of the molecule, or a single one where a network has no
+        atoms.
+        """
+
     def describe(self) -> tuple[Layer, ...]:
         """The parts of the network, in the order of evaluation.
 

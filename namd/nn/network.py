@@ -151,6 +151,12 @@ class FusionNetwork(DiabaticNetwork):
         vectors = vectors * (1.0 + vectors.square().sum(2, keepdim=True)).rsqrt()
         return NodeFeatures(scalars=stacked, vectors=vectors)
 
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule atom feature"]:
+        """Invariants of the fusion blocks of all layers."""
+        return self._features(positions).scalars
+
     def describe(self) -> tuple[Layer, ...]:
         """Geometry, densities, fusion blocks and messages with their diagrams, readout."""
         a = self.architecture

@@ -81,8 +81,21 @@ class PerceptronNetwork(DiabaticNetwork):
         dipoles: bool = False,  # noqa: ARG002  (it has none)
     ) -> Prediction:
         """W, and the last hidden layer."""
-        standardised = (self.inverse_distances(positions) - self.mean) / self.spread
-        upper, hidden = self.body(standardised)
+        upper, hidden = self._layers(positions)
         matrix = upper.new_zeros(len(upper), self.diabats, self.diabats)
         matrix[:, self.upper_row, self.upper_column] = upper
         return Prediction(matrix=matrix + matrix.triu(1).mT, features=hidden)
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule 1 feature"]:
+        """Activations of the last hidden layer: of the molecule, there are no atoms."""
+        return self._layers(positions)[1][:, None]
+
+    def _layers(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> tuple[Float[Tensor, "molecule output"], Float[Tensor, "molecule hidden"]]:
+        """The last layer and the one before it."""
+        standardised = (self.inverse_distances(positions) - self.mean) / self.spread
+        found: tuple[Tensor, Tensor] = self.body(standardised)
+        return found

@@ -20,6 +20,7 @@ from namd.errors import DataError
 
 CLOSEST = 1e-3
 """1/Bohr: frames nearer to one that is taken are repeats of it."""
+_BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,8 +97,8 @@ def farthest_points(
         Ties go to the frame that comes first.
     """
     nearest = np.full(len(descriptors), np.inf)
-    for each in [] if known is None else known:
-        nearest = np.minimum(nearest, np.linalg.norm(descriptors - each, axis=1))
+    if known is not None and len(known):
+        nearest = nearest_distances(descriptors, known)
     frames: list[int] = []
     distances: list[float] = []
     while len(frames) < min(number, len(descriptors)):
@@ -113,3 +114,39 @@ def farthest_points(
         distances=np.array(distances, dtype=np.float64),
         covering=float(nearest.max(initial=0.0)),
     )
+
+
+def nearest_distances(
+    descriptors: Float[np.ndarray, "frame feature"],
+    others: Float[np.ndarray, "other feature"],
+    *,
+    groups: Int[np.ndarray, " frame"] | None = None,
+) -> Float[np.ndarray, " frame"]:
+    """Distance of every frame from the nearest of some others.
+
+    Parameters
+    ----------
+    descriptors, others
+        Of the frames, and of at least one other.
+    groups
+        Given where both are the same frames: each one's distance from the nearest of another
+        group. There are two groups at least.
+
+    Returns
+    -------
+    numpy.ndarray
+        Exactly 0 for a frame that is among the others.
+    """
+    nearest = np.full(len(descriptors), np.inf)
+    centre = others.mean(axis=0)  # no digit is lost to an offset
+    moved = others - centre
+    lengths = np.square(moved).sum(axis=1)
+    for start in range(0, len(descriptors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(descriptors)))
+        # |a − b|² = |a|² − 2 a·b + |b|² finds the nearest by one matrix product, to rounding …
+        squares = lengths - 2.0 * (descriptors[rows] - centre) @ moved.T
+        if groups is not None:
+            squares[groups[rows][:, None] == groups] = np.inf
+        found = others[squares.argmin(axis=1)]
+        nearest[rows] = np.linalg.norm(descriptors[rows] - found, axis=1)  # … and this exactly
+    return nearest

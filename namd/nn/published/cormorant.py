@@ -244,6 +244,13 @@ class CormorantNetwork(DiabaticNetwork):
         dipoles: bool = False,  # noqa: ARG002  (it has none)
     ) -> Prediction:
         """W, and what its last layer reads."""
+        matrix, pooled = self.readout(self.node_scalars(positions))
+        return Prediction(matrix=matrix, features=pooled)
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule atom feature"]:
+        """Scalars and squared norms of all layers."""
         edges = self.edges(self.atoms.sort(positions))
         start = self.atoms.spread(self.embedding)
         feature = start[:, None].expand(len(positions), -1, -1, -1)
@@ -252,8 +259,8 @@ class CormorantNetwork(DiabaticNetwork):
         for layer in self.layers:
             feature, weights = layer(feature, weights, edges, self.neighbours)
             read.append(invariants(feature))
-        matrix, pooled = self.readout(self.atoms.restore(torch.cat(read, dim=-1)))
-        return Prediction(matrix=matrix, features=pooled)
+        restored: Tensor = self.atoms.restore(torch.cat(read, dim=-1))
+        return restored
 
     def describe(self) -> tuple[Layer, ...]:
         """Edges, layers with their parts and diagrams, readout."""

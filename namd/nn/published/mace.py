@@ -184,6 +184,19 @@ class MaceNetwork(DiabaticNetwork):
         dipoles: bool = False,  # noqa: ARG002  (it has none)
     ) -> Prediction:
         """W, and the scalars of all layers that are read, summed over the atoms."""
+        scalars = self._scalars(positions)
+        pooled = torch.cat([feature.sum(1) for feature in scalars], dim=1)
+        return Prediction(matrix=self.readout(scalars), features=pooled)
+
+    def node_scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> Float[Tensor, "molecule atom feature"]:
+        """Scalars of all layers."""
+        return torch.cat(self._scalars(positions), dim=-1)
+
+    def _scalars(
+        self, positions: Float[Tensor, "molecule atom 3"]
+    ) -> list[Float[Tensor, "molecule atom channel"]]:
         edges = self.edges(self.atoms.sort(positions))
         start = self.atoms.spread(self.embedding / len(self.embedding) ** 0.5)
         feature = start[:, None].expand(len(positions), -1, -1, -1)
@@ -191,8 +204,7 @@ class MaceNetwork(DiabaticNetwork):
         for layer in self.layers:
             feature = layer(feature, edges, self.neighbours)
             scalars.append(self.atoms.restore(feature[:, :, 0]))
-        pooled = torch.cat([feature.sum(1) for feature in scalars], dim=1)
-        return Prediction(matrix=self.readout(scalars), features=pooled)
+        return scalars
 
     def describe(self) -> tuple[Layer, ...]:
         """Edges, layers with their parts and diagrams, readout."""

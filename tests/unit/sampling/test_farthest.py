@@ -10,8 +10,12 @@ from scipy.spatial.transform import Rotation
 from namd.data.frames import Frames
 from namd.errors import DataError
 from namd.molecule import Molecule
-from namd.sampling.farthest import farthest_points, sorted_inverse_distances
-from namd.sampling.thinning import thin_frames
+from namd.sampling.farthest import (
+    farthest_points,
+    nearest_distances,
+    sorted_inverse_distances,
+)
+from namd.sampling.thinning import Descriptor, thin_frames
 
 WATER_AND_MORE = np.array([8, 1, 1, 6, 1])
 
@@ -96,3 +100,39 @@ def test_atoms_in_one_place_are_told() -> None:
     with pytest.raises(DataError, match="one place") as caught:
         thin_frames(frames(positions), number=2, closest=0.0)
     assert caught.value.where == "frame 1"
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1000), st.floats(0, 1e4))
+def test_nearest_distances_are_exact(seed: int, offset: float) -> None:
+    random = np.random.default_rng(seed)
+    points, others = random.normal(size=(30, 5)) + offset, random.normal(size=(20, 5)) + offset
+    others[3] = points[7]
+    found = nearest_distances(points, others)
+    np.testing.assert_allclose(found, cdist(points, others).min(1), rtol=1e-6, atol=1e-9)
+    assert found[7] == 0.0
+    for groups in (np.arange(30), np.arange(30) % 4):
+        foreign = np.where(groups[:, None] == groups, np.inf, cdist(points, points)).min(1)
+        found = nearest_distances(points, points, groups=groups)
+        np.testing.assert_allclose(found, foreign, rtol=1e-6, atol=1e-9)
+
+
+def test_frames_are_thinned_by_any_descriptor() -> None:
+    """One that sees the first atom's height alone takes the lowest and the highest first."""
+    height = Descriptor(
+        name="height",
+        unit="Bohr",
+        measure=lambda here, known: (
+            here.positions[:, 0, 2:],
+            None if known is None else known.positions[:, 0, 2:],
+        ),
+    )
+    positions = np.repeat(cloud(1), 9, axis=0)
+    positions[:, 0, 2] = np.linspace(0.0, 8.0, 9)
+    kept, taken = thin_frames(frames(positions), number=3, closest=0.5, descriptor=height)
+    assert taken.frames.tolist() == [0, 8, 4]
+    assert kept.group.tolist() == ["g0", "g8", "g4"]
+    assert kept.provenance["steps"][-1]["closest"] == "0.5 Bohr"
+    known = frames(positions[:2])
+    _, taken = thin_frames(frames(positions), number=9, closest=1.5, known=known, descriptor=height)
+    assert taken.frames.tolist() == [8, 4, 6]

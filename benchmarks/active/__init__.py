@@ -1,0 +1,1 @@
+"""What `active_pool.py` is made of."""

@@ -1,0 +1,1 @@
+"""Learn where a model does not know: choose frames, have them labelled, train again."""
