@@ -25,7 +25,7 @@ from namd.nn.base import DiabaticNetwork, Layer, with_children
 from namd.nn.fusion.irreps import natural_irreps, with_channels
 from namd.nn.fusion.paths import natural_paths
 from namd.nn.published.atoms import SortedAtoms
-from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.convolution import PathSums, clebsch_gordan
 from namd.nn.published.diagrams import convolution_diagram, square_diagram
 from namd.nn.published.edges import EdgeBasis, Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
@@ -65,14 +65,15 @@ class EdgeUpdate(nn.Module):
 
     def forward(
         self,
-        weights: Float[Tensor, "molecule atom atom width"] | None,
+        weights: Float[Tensor, "molecule pair width"] | None,
         feature: Float[Tensor, "molecule atom component channel"],
         edges: Edges,
-    ) -> Float[Tensor, "molecule atom atom width"]:
-        """New weights; zero for i = j and beyond the cut-off."""
-        dots = [
-            torch.einsum("bimc,bjmc->bijc", part, part) / part.shape[-2] for part in parts(feature)
-        ]
+    ) -> Float[Tensor, "molecule pair width"]:
+        """New weights; zero beyond the cut-off."""
+        atoms = feature.shape[1]
+        first, second = torch.triu_indices(atoms, atoms, offset=1, device=feature.device)
+        products = feature[:, first] * feature[:, second]
+        dots = [part.mean(-2) for part in parts(products)]
         known = [*dots, edges.waves] if weights is None else [*dots, edges.waves, weights]
         mixed: Tensor = self.mix(torch.cat(known, dim=-1))
         return mixed * edges.window[..., None]
@@ -123,8 +124,13 @@ class CormorantLayer(nn.Module):
             first=input_l == 0,
         )
         self.square = SelfProduct(input_l=input_l, output_l=a.l_max)
-        self.paths = natural_paths(input_l, a.l_max, a.l_max)
-        self.couplings = nn.ModuleList(CoupledHarmonics(*path) for path in self.paths)
+        paths = natural_paths(input_l, a.l_max, a.l_max)
+        self.sums = PathSums(
+            paths,
+            source_l=(0, input_l),
+            harmonic_l=a.l_max,
+            radial=[l2 for _, l2, _ in paths],
+        )
         self.fusion = None
         if a.fusion == "sparse" and input_l > 0:
             self.fusion = SparseFusion(
@@ -137,7 +143,7 @@ class CormorantLayer(nn.Module):
             )
         into = [
             (l <= input_l)
-            + sum(path[2] == l for path in [*self.square.paths, *self.paths])
+            + sum(path[2] == l for path in [*self.square.paths, *paths])
             + (self.fusion is not None)
             for l in range(a.l_max + 1)
         ]
@@ -146,22 +152,18 @@ class CormorantLayer(nn.Module):
     def forward(
         self,
         feature: Float[Tensor, "molecule atom input channel"],
-        weights: Float[Tensor, "molecule atom atom width"] | None,
+        weights: Float[Tensor, "molecule pair width"] | None,
         edges: Edges,
         neighbours: Tensor,
-    ) -> tuple[
-        Float[Tensor, "molecule atom output channel"], Float[Tensor, "molecule atom atom width"]
-    ]:
+    ) -> tuple[Float[Tensor, "molecule atom output channel"], Float[Tensor, "molecule pair width"]]:
         """Updated features and edge weights; ``neighbours`` is n̄."""
         weights = self.edge(weights, feature, edges)
-        radial = weights.chunk(self.output_l + 1, dim=-1)
-        sources = parts(feature)
         gathered = self.square(feature)
-        for l, part in enumerate(sources):
+        for l, part in enumerate(parts(feature)):
             gathered[l].append(part)
-        for (l1, l2, l3), couple in zip(self.paths, self.couplings, strict=True):
-            message = neighbour_sum(sources[l1][:, None], radial[l2], couple(edges))
-            gathered[l3].append(message / neighbours.sqrt())
+        messages = self.sums(feature, weights, edges.harmonics, edges.from_neighbours())
+        for l, message in messages.items():
+            gathered[l].append(message / neighbours.sqrt())
         if self.fusion is not None:
             for l, part in enumerate(parts(self.fusion(feature, edges))):
                 gathered[l].append(part / neighbours.sqrt())
