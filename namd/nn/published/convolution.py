@@ -13,12 +13,13 @@ accurate force fields", NeurIPS 2022, arXiv:2206.07697.
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import numpy as np
 import torch
 from e3nn import o3
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from namd.nn.fusion.paths import Path, natural_paths
@@ -37,6 +38,63 @@ def clebsch_gordan(l1: int, l2: int, l3: int) -> Float64[Tensor, "first second t
     tensor: Tensor = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
     scaled: Tensor = tensor * (2 * l3 + 1) ** 0.5
     return scaled
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PathsApart:
+    """Nonzeros of some paths whose results are all kept, and how these are stacked.
+
+    Parameters
+    ----------
+    path, first, second, result
+        Number of the path, stacked components of both inputs and of the results, by nonzero.
+    value
+        The coefficient.
+    blocks
+        (l, number of paths) of the results. Within an l components come first, then paths: those of
+        one component lie side by side with their channels, as a mix of all paths wants them.
+    """
+
+    path: Int[np.ndarray, " nonzero"]
+    first: Int[np.ndarray, " nonzero"]
+    second: Int[np.ndarray, " nonzero"]
+    result: Int[np.ndarray, " nonzero"]
+    value: Float64[np.ndarray, " nonzero"]
+    blocks: tuple[tuple[int, int], ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Components of every block."""
+        return [(2 * l + 1) * count for l, count in self.blocks]
+
+    def by_l(
+        self, stacked: Float[Tensor, "molecule atom result channel"]
+    ) -> dict[int, Float[Tensor, "molecule atom _ _"]]:
+        """Results by l, [molecule, atom, component, path · channel]."""
+        pieces = torch.split(stacked, self.sizes, dim=2)
+        return {
+            l: piece.reshape(*piece.shape[:2], 2 * l + 1, -1)
+            for (l, _), piece in zip(self.blocks, pieces, strict=True)
+        }
+
+
+def apart(paths: Sequence[Path]) -> PathsApart:
+    """Couple along paths (l1, l2, l3) of natural parity without adding any two up."""
+    counts = Counter(l3 for _, _, l3 in paths)
+    blocks = tuple((l, counts[l]) for l in sorted(counts))
+    ends = accumulate((2 * l + 1) * count for l, count in blocks)
+    starts = dict(zip(sorted(counts), chain([0], ends), strict=False))
+    entries = []
+    for number, (l1, l2, l3) in enumerate(paths):
+        before = sum(l3 == path[2] for path in paths[:number])
+        tensor = clebsch_gordan(l1, l2, l3).numpy()
+        for m1, m2, m3 in zip(*np.nonzero(np.abs(tensor) > 1e-10), strict=True):
+            result = starts[l3] + m3 * counts[l3] + before
+            entries.append((number, l1 * l1 + m1, l2 * l2 + m2, result, tensor[m1, m2, m3]))
+    path, first, second, result, value = map(np.array, zip(*entries, strict=True))
+    return PathsApart(
+        path=path, first=first, second=second, result=result, value=value, blocks=blocks
+    )
 
 
 class PathSums(nn.Module):
@@ -64,33 +122,21 @@ class PathSums(nn.Module):
     ) -> None:
         super().__init__()
         weights = range(len(paths)) if radial is None else radial
-        counts = Counter(l3 for _, _, l3 in paths)
-        self.blocks = [(l, counts[l]) for l in sorted(counts)]
-        starts = dict(zip(sorted(counts), accumulate(self._sizes(), initial=0), strict=False))
         lowest, highest = source_l
-        entries = []
-        for number, (l1, l2, l3) in enumerate(paths):
-            before = sum(l3 == path[2] for path in paths[:number])
-            tensor = clebsch_gordan(l1, l2, l3).numpy()
-            for m1, m2, m3 in zip(*np.nonzero(np.abs(tensor) > 1e-10), strict=True):
-                # Components first, then paths: those of one component are a row for the mix.
-                result = starts[l3] + m3 * counts[l3] + before
-                source = l1 * l1 - lowest * lowest + m1
-                entries.append((source, weights[number], result, l2 * l2 + m2, tensor[m1, m2, m3]))
-        source, path, result, harmonic, value = map(np.array, zip(*entries, strict=True))
+        self.stack = apart(paths)
         sizes = (
             components(highest) - lowest * lowest,
             max(weights) + 1,
-            sum(self._sizes()),
+            sum(self.stack.sizes),
             components(harmonic_l),
         )
         self.sum = NeighbourSum(
             EdgeForm(
-                source=source,
-                radial=path,
-                result=result,
-                harmonic=harmonic,
-                value=value,
+                source=self.stack.first - lowest * lowest,
+                radial=np.array(weights)[self.stack.path],
+                result=self.stack.result,
+                harmonic=self.stack.second,
+                value=self.stack.value,
                 sizes=sizes,
             )
         )
@@ -104,15 +150,7 @@ class PathSums(nn.Module):
     ) -> dict[int, Float[Tensor, "molecule atom _ _"]]:
         """Sums by l3, [molecule, atom, component, path · channel]; ``weight``: path · channel."""
         weights = radial.view(*radial.shape[:2], -1, source.shape[-1])
-        sums = self.sum(source, weights, harmonics, places)
-        pieces = torch.split(sums, self._sizes(), dim=2)
-        return {
-            l: piece.reshape(*piece.shape[:2], 2 * l + 1, -1)
-            for (l, _), piece in zip(self.blocks, pieces, strict=True)
-        }
-
-    def _sizes(self) -> list[int]:
-        return [(2 * l + 1) * count for l, count in self.blocks]
+        return self.stack.by_l(self.sum(source, weights, harmonics, places))
 
 
 class Convolution(nn.Module):

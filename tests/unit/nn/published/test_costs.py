@@ -57,7 +57,8 @@ def test_no_layer_is_forgotten(architecture: Architecture) -> None:
     assert all(part.layer.irreps for part in summary.layers)
     embedding = 3 * C  # belongs to no layer
     assert sum(part.parameters for part in summary.layers) == summary.parameters - embedding
-    assert 0.99 * summary.flops < sum(part.flops for part in summary.layers) <= summary.flops
+    # What is read out of a feature between the layers (1 % of Cormorant) belongs to none.
+    assert 0.98 * summary.flops < sum(part.flops for part in summary.layers) <= summary.flops
     for part in everything(summary.layers):
         assert sum(inner.flops for inner in part.parts) <= part.flops
         assert sum(inner.parameters for inner in part.parts) <= part.parameters
