@@ -1,10 +1,11 @@
 """Floating-point operations of a network, module by module, counted while it runs.
 
 Counted are matrix products (2 operations for each multiply–add, by PyTorch's own
-``FlopCounterMode``), Clebsch–Gordan products (4 for each nonzero and channel, by their tables) and
-sums and elementwise arithmetic (1 for each number that is made or summed). Left out is what only
-moves numbers: copies, concatenations, gathers, masks. A function such as sin or silu counts as one
-operation though it takes tens of instructions.
+``FlopCounterMode``), Clebsch–Gordan products (4 for each nonzero and channel, by their tables),
+sums over neighbours (all of them, within the cut-off or not), other sums and elementwise arithmetic
+(1 for each number that is made or summed). Left out is what only moves numbers: copies,
+concatenations, gathers, masks. A function such as sin or silu counts as one operation though it
+takes tens of instructions.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from namd.nn.fusion.product import ClebschGordanProduct, PathProducts
+from namd.nn.published.edge_form import NeighbourSum
 
+_Product = ClebschGordanProduct | PathProducts | NeighbourSum
 _MADE = (
     *("add", "sub", "rsub", "mul", "div", "pow", "neg", "reciprocal", "sqrt", "rsqrt"),
     *("sin", "tanh", "silu", "silu_backward", "tanh_backward"),
@@ -115,12 +118,17 @@ class _Counter:
     def total(self) -> int:
         return self._torch.get_total_flops() + self.products
 
-    def product(self, module: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> None:
+    def product(self, module: _Product, inputs: tuple[Any, ...], result: Tensor) -> None:
         """Count a product, and what a derivative with respect to its features will take."""
-        if isinstance(module, ClebschGordanProduct | PathProducts):
+        if isinstance(module, NeighbourSum):
+            molecules, atoms, _, channels = result.shape
+            flops = module.flops(edges=molecules * atoms * (atoms - 1), channels=channels)
+            legs = inputs[:3]
+        else:
             flops = module.flops(result.shape[1])
-            self.products += flops
-            self.product_derivatives += flops * sum(leg.requires_grad for leg in inputs[:2])
+            legs = inputs[:2]
+        self.products += flops
+        self.product_derivatives += flops * sum(leg.requires_grad for leg in legs)
 
 
 @contextmanager
@@ -130,7 +138,7 @@ def _counting(network: nn.Module) -> Iterator[_Counter]:
         handles = [
             module.register_forward_hook(counter.product)
             for module in network.modules()
-            if isinstance(module, ClebschGordanProduct | PathProducts)
+            if isinstance(module, _Product)
         ]
         try:
             yield counter

@@ -2,9 +2,8 @@
 
     A_i^{l3} = Σ_p W_p Σ_j R_p(r_ij) [Y^{l2}(r̂_ij) ⊗ h_j^{l1}]^{l3},    p = (l1, l2, l3)
 
-channel by channel; each path p has its own radial weight per channel. The harmonics are coupled
-first, where there are no channels yet, and the sum over j and m1 is then one matrix product per
-centre.
+channel by channel; each path p has its own radial weight per channel, the same for i and j. The sum
+is one compiled loop over edges (:mod:`namd.nn.published.edge_form`).
 
 References
 ----------
@@ -12,15 +11,20 @@ Batatia et al., "MACE: Higher order equivariant message passing neural networks 
 accurate force fields", NeurIPS 2022, arXiv:2206.07697.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
 
+import numpy as np
 import torch
 from e3nn import o3
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from namd.nn.fusion.paths import natural_paths
-from namd.nn.linear import block
+from namd.nn.fusion.paths import Path, natural_paths
+from namd.nn.linear import components
+from namd.nn.published.edge_form import EdgeForm, NeighbourSum, Places
 from namd.nn.published.edges import Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
 
@@ -36,33 +40,117 @@ def clebsch_gordan(l1: int, l2: int, l3: int) -> Float64[Tensor, "first second t
     return scaled
 
 
-class CoupledHarmonics(nn.Module):
-    """Z[m1, m3] = Σ_m2 C_{m1 m2 m3} Y_{m2}: a path with its harmonic already filled in."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PathsApart:
+    """Nonzeros of some paths whose results are all kept, and how these are stacked.
 
-    table: Tensor
+    Parameters
+    ----------
+    path, first, second, result
+        Number of the path, stacked components of both inputs and of the results, by nonzero.
+    value
+        The coefficient.
+    blocks
+        (l, number of paths) of the results. Within an l components come first, then paths: those of
+        one component lie side by side with their channels, as a mix of all paths wants them.
+    """
 
-    def __init__(self, l1: int, l2: int, l3: int) -> None:
+    path: Int[np.ndarray, " nonzero"]
+    first: Int[np.ndarray, " nonzero"]
+    second: Int[np.ndarray, " nonzero"]
+    result: Int[np.ndarray, " nonzero"]
+    value: Float64[np.ndarray, " nonzero"]
+    blocks: tuple[tuple[int, int], ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Components of every block."""
+        return [(2 * l + 1) * count for l, count in self.blocks]
+
+    def by_l(
+        self, stacked: Float[Tensor, "molecule atom result channel"]
+    ) -> dict[int, Float[Tensor, "molecule atom _ _"]]:
+        """Results by l, [molecule, atom, component, path · channel]."""
+        pieces = torch.split(stacked, self.sizes, dim=2)
+        return {
+            l: piece.reshape(*piece.shape[:2], 2 * l + 1, -1)
+            for (l, _), piece in zip(self.blocks, pieces, strict=True)
+        }
+
+
+def apart(paths: Sequence[Path]) -> PathsApart:
+    """Couple along paths (l1, l2, l3) of natural parity without adding any two up."""
+    counts = Counter(l3 for _, _, l3 in paths)
+    blocks = tuple((l, counts[l]) for l in sorted(counts))
+    ends = accumulate((2 * l + 1) * count for l, count in blocks)
+    starts = dict(zip(sorted(counts), chain([0], ends), strict=False))
+    entries = []
+    for number, (l1, l2, l3) in enumerate(paths):
+        before = sum(l3 == path[2] for path in paths[:number])
+        tensor = clebsch_gordan(l1, l2, l3).numpy()
+        for m1, m2, m3 in zip(*np.nonzero(np.abs(tensor) > 1e-10), strict=True):
+            result = starts[l3] + m3 * counts[l3] + before
+            entries.append((number, l1 * l1 + m1, l2 * l2 + m2, result, tensor[m1, m2, m3]))
+    path, first, second, result, value = map(np.array, zip(*entries, strict=True))
+    return PathsApart(
+        path=path, first=first, second=second, result=result, value=value, blocks=blocks
+    )
+
+
+class PathSums(nn.Module):
+    """Σ_j R_p(r_ij) [Y^{l2}(r̂_ij) ⊗ s_j^{l1}]^{l3} along paths p = (l1, l2, l3), each apart.
+
+    Parameters
+    ----------
+    paths
+        In the order in which the results of one l3 lie side by side.
+    source_l
+        Lowest and highest l stacked in the source.
+    harmonic_l
+        Highest l of the harmonics.
+    radial
+        Number of the radial weight of each path; one after the other if None.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        source_l: tuple[int, int],
+        harmonic_l: int,
+        radial: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        self.l2 = l2
-        self.register_buffer(
-            "table", clebsch_gordan(l1, l2, l3).transpose(0, 1).contiguous(), persistent=False
+        weights = range(len(paths)) if radial is None else radial
+        lowest, highest = source_l
+        self.stack = apart(paths)
+        sizes = (
+            components(highest) - lowest * lowest,
+            max(weights) + 1,
+            sum(self.stack.sizes),
+            components(harmonic_l),
+        )
+        self.sum = NeighbourSum(
+            EdgeForm(
+                source=self.stack.first - lowest * lowest,
+                radial=np.array(weights)[self.stack.path],
+                result=self.stack.result,
+                harmonic=self.stack.second,
+                value=self.stack.value,
+                sizes=sizes,
+            )
         )
 
-    def forward(self, edges: Edges) -> Float[Tensor, "molecule atom atom first third"]:
-        """Couple the harmonics of every edge."""
-        harmonic = edges.harmonics[..., block(self.l2)]
-        coupled: Tensor = harmonic @ self.table.to(harmonic.dtype).flatten(1)
-        return coupled.view(*coupled.shape[:-1], *self.table.shape[1:])
-
-
-def neighbour_sum(
-    source: Float[Tensor, "molecule centre atom first channel"],
-    radial: Float[Tensor, "molecule atom atom channel"],
-    coupled: Float[Tensor, "molecule atom atom first third"],
-) -> Float[Tensor, "molecule atom third channel"]:
-    """Σ_j Σ_m1 Z[i, j, m1, m3] R[i, j] s[i, j, m1]; the source may be the same for all centres."""
-    weighted = (source * radial[..., None, :]).flatten(2, 3)
-    return coupled.flatten(2, 3).mT @ weighted
+    def forward(
+        self,
+        source: Float[Tensor, "molecule source first channel"],
+        radial: Float[Tensor, "molecule pair weight"],
+        harmonics: Float[Tensor, "molecule atom atom second"],
+        places: Places,
+    ) -> dict[int, Float[Tensor, "molecule atom _ _"]]:
+        """Sums by l3, [molecule, atom, component, path · channel]; ``weight``: path · channel."""
+        weights = radial.view(*radial.shape[:2], -1, source.shape[-1])
+        return self.stack.by_l(self.sum(source, weights, harmonics, places))
 
 
 class Convolution(nn.Module):
@@ -92,7 +180,7 @@ class Convolution(nn.Module):
         self.paths = sorted(paths, key=lambda p: (p[2], p[0], p[1]))
         self.up = IrrepLinear(inputs=[channels] * (input_l + 1), outputs=channels)
         self.radial = Perceptron([*radial_widths, len(paths) * channels])
-        self.couplings = nn.ModuleList(CoupledHarmonics(*path) for path in self.paths)
+        self.sums = PathSums(self.paths, source_l=(0, input_l), harmonic_l=harmonic_l)
         into = [sum(path[2] == l for path in paths) * channels for l in range(output_l + 1)]
         self.mix = IrrepLinear(inputs=into, outputs=channels)
 
@@ -100,10 +188,7 @@ class Convolution(nn.Module):
         self, feature: Float[Tensor, "molecule atom input channel"], edges: Edges
     ) -> Float[Tensor, "molecule atom output channel"]:
         """Messages at every atom."""
-        sources = [part[:, None] for part in parts(self.up(parts(feature)))]
-        weights = self.radial(edges.waves).chunk(len(self.paths), dim=-1)
-        messages: list[list[Tensor]] = [[] for _ in self.mix.weights]
-        for (l1, _, l3), radial, couple in zip(self.paths, weights, self.couplings, strict=True):
-            messages[l3].append(neighbour_sum(sources[l1], radial, couple(edges)))
-        mixed: Tensor = self.mix([torch.cat(group, dim=-1) for group in messages])
+        source = self.up(parts(feature))
+        sums = self.sums(source, self.radial(edges.waves), edges.harmonics, edges.from_neighbours())
+        mixed: Tensor = self.mix([sums[l] for l in sorted(sums)])
         return mixed

@@ -16,6 +16,7 @@ elements of QM9) are therefore not those of these networks.
 What is read out are the scalars of every layer and the squared norms of all other irreps.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -23,9 +24,11 @@ from torch import Tensor, nn
 from namd.config.architecture import CormorantArchitecture
 from namd.nn.base import DiabaticNetwork, Layer, Prediction, with_children
 from namd.nn.fusion.irreps import natural_irreps, with_channels
-from namd.nn.fusion.paths import natural_paths
+from namd.nn.fusion.paths import CouplingTable, natural_paths
+from namd.nn.fusion.product import PathProducts
+from namd.nn.linear import components
 from namd.nn.published.atoms import SortedAtoms
-from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.convolution import PathSums, apart
 from namd.nn.published.diagrams import convolution_diagram, square_diagram
 from namd.nn.published.edges import EdgeBasis, Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
@@ -65,14 +68,15 @@ class EdgeUpdate(nn.Module):
 
     def forward(
         self,
-        weights: Float[Tensor, "molecule atom atom width"] | None,
+        weights: Float[Tensor, "molecule pair width"] | None,
         feature: Float[Tensor, "molecule atom component channel"],
         edges: Edges,
-    ) -> Float[Tensor, "molecule atom atom width"]:
-        """New weights; zero for i = j and beyond the cut-off."""
-        dots = [
-            torch.einsum("bimc,bjmc->bijc", part, part) / part.shape[-2] for part in parts(feature)
-        ]
+    ) -> Float[Tensor, "molecule pair width"]:
+        """New weights; zero beyond the cut-off."""
+        atoms = feature.shape[1]
+        first, second = torch.triu_indices(atoms, atoms, offset=1, device=feature.device)
+        products = feature[:, first] * feature[:, second]
+        dots = [part.mean(-2) for part in parts(products)]
         known = [*dots, edges.waves] if weights is None else [*dots, edges.waves, weights]
         mixed: Tensor = self.mix(torch.cat(known, dim=-1))
         return mixed * edges.window[..., None]
@@ -81,22 +85,28 @@ class EdgeUpdate(nn.Module):
 class SelfProduct(nn.Module):
     """All paths of F ⊗ F with l1 ≤ l2, channel by channel."""
 
-    def __init__(self, *, input_l: int, output_l: int) -> None:
+    def __init__(self, *, input_l: int, output_l: int, channels: int) -> None:
         super().__init__()
-        self.output_l = output_l
         self.paths = [p for p in natural_paths(input_l, input_l, output_l) if p[0] <= p[1]]
-        for number, path in enumerate(self.paths):
-            self.register_buffer(f"table{number}", clebsch_gordan(*path), persistent=False)
+        self.stack = apart(self.paths)
+        table = CouplingTable(
+            paths=((0, 0, 0),),
+            first=self.stack.first,
+            second=self.stack.second,
+            output=self.stack.result,
+            path=np.zeros_like(self.stack.path),
+            value=self.stack.value,
+            dimensions=(components(input_l), components(input_l), sum(self.stack.sizes)),
+        )
+        self.couple = PathProducts(table=table, channels=channels)
 
-    def forward(self, feature: Float[Tensor, "molecule atom input channel"]) -> list[list[Tensor]]:
-        """Products by the l they lead to."""
-        by_l = parts(feature)
-        products: list[list[Tensor]] = [[] for _ in range(self.output_l + 1)]
-        for number, (l1, l2, l3) in enumerate(self.paths):
-            table = self.get_buffer(f"table{number}").to(feature.dtype)
-            prepared = torch.einsum("uvm,bauc->bavmc", table, by_l[l1])
-            products[l3].append(torch.einsum("bavmc,bavc->bamc", prepared, by_l[l2]))
-        return products
+    def forward(
+        self, feature: Float[Tensor, "molecule atom input channel"]
+    ) -> dict[int, Float[Tensor, "molecule atom _ _"]]:
+        """Products by the l they lead to, [molecule, atom, component, path · channel]."""
+        legs = feature.permute(2, 0, 1, 3).flatten(1, 2)
+        products = self.couple(legs, legs).view(-1, *feature.shape[:2], feature.shape[-1])
+        return self.stack.by_l(products.permute(1, 2, 0, 3))
 
 
 class CormorantLayer(nn.Module):
@@ -122,9 +132,14 @@ class CormorantLayer(nn.Module):
             radial=a.radial,
             first=input_l == 0,
         )
-        self.square = SelfProduct(input_l=input_l, output_l=a.l_max)
-        self.paths = natural_paths(input_l, a.l_max, a.l_max)
-        self.couplings = nn.ModuleList(CoupledHarmonics(*path) for path in self.paths)
+        self.square = SelfProduct(input_l=input_l, output_l=a.l_max, channels=a.channels)
+        paths = natural_paths(input_l, a.l_max, a.l_max)
+        self.sums = PathSums(
+            paths,
+            source_l=(0, input_l),
+            harmonic_l=a.l_max,
+            radial=[l2 for _, l2, _ in paths],
+        )
         self.fusion = None
         if a.fusion == "sparse" and input_l > 0:
             self.fusion = SparseFusion(
@@ -137,7 +152,7 @@ class CormorantLayer(nn.Module):
             )
         into = [
             (l <= input_l)
-            + sum(path[2] == l for path in [*self.square.paths, *self.paths])
+            + sum(path[2] == l for path in [*self.square.paths, *paths])
             + (self.fusion is not None)
             for l in range(a.l_max + 1)
         ]
@@ -146,22 +161,19 @@ class CormorantLayer(nn.Module):
     def forward(
         self,
         feature: Float[Tensor, "molecule atom input channel"],
-        weights: Float[Tensor, "molecule atom atom width"] | None,
+        weights: Float[Tensor, "molecule pair width"] | None,
         edges: Edges,
         neighbours: Tensor,
-    ) -> tuple[
-        Float[Tensor, "molecule atom output channel"], Float[Tensor, "molecule atom atom width"]
-    ]:
+    ) -> tuple[Float[Tensor, "molecule atom output channel"], Float[Tensor, "molecule pair width"]]:
         """Updated features and edge weights; ``neighbours`` is n̄."""
         weights = self.edge(weights, feature, edges)
-        radial = weights.chunk(self.output_l + 1, dim=-1)
-        sources = parts(feature)
-        gathered = self.square(feature)
-        for l, part in enumerate(sources):
+        squares = self.square(feature)
+        gathered = [[squares[l]] if l in squares else [] for l in range(self.output_l + 1)]
+        for l, part in enumerate(parts(feature)):
             gathered[l].append(part)
-        for (l1, l2, l3), couple in zip(self.paths, self.couplings, strict=True):
-            message = neighbour_sum(sources[l1][:, None], radial[l2], couple(edges))
-            gathered[l3].append(message / neighbours.sqrt())
+        messages = self.sums(feature, weights, edges.harmonics, edges.from_neighbours())
+        for l, message in messages.items():
+            gathered[l].append(message / neighbours.sqrt())
         if self.fusion is not None:
             for l, part in enumerate(parts(self.fusion(feature, edges))):
                 gathered[l].append(part / neighbours.sqrt())

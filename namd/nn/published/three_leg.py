@@ -23,14 +23,18 @@ Li et al., Mach. Learn.: Sci. Technol. 5, 025044 (2024), doi:10.1088/2632-2153/a
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from namd.nn.fusion.irreps import Irrep
+from namd.nn.fusion.paths import CouplingTable
+from namd.nn.fusion.product import PathProducts
 from namd.nn.linear import block, components
-from namd.nn.published.convolution import CoupledHarmonics, clebsch_gordan, neighbour_sum
+from namd.nn.published.convolution import PathSums, clebsch_gordan
 from namd.nn.published.diagrams import three_leg_diagrams
+from namd.nn.published.edge_form import EdgeForm, NeighbourSum
 from namd.nn.published.edges import Edges
 from namd.nn.published.maps import IrrepLinear, Perceptron, parts
 
@@ -141,8 +145,6 @@ class SparseFusion(nn.Module):
         One for each internal irrep.
     """
 
-    table: Tensor
-
     def __init__(
         self,
         *,
@@ -164,7 +166,8 @@ class SparseFusion(nn.Module):
             output_l=output_l,
         )
         table = sparse_table(edges, feature_l=feature_l, harmonic_l=harmonic_l, output_l=output_l)
-        self.register_buffer("table", table, persistent=False)
+        self.density = NeighbourSum(_outer_form(feature_l=feature_l, harmonic_l=harmonic_l))
+        self.couple = PathProducts(table=_coupling_table(table), channels=channels)
         self.harmonics = harmonic_l + 1
         self.legs = IrrepLinear(inputs=[channels] * (feature_l + 1), outputs=channels)
         self.radial = Perceptron([radial, _RADIAL_HIDDEN, self.harmonics * channels])
@@ -175,24 +178,45 @@ class SparseFusion(nn.Module):
     ) -> Float[Tensor, "molecule atom output channel"]:
         """Sum of all diagrams over all neighbours."""
         legs = self.legs(parts(feature))
-        weights = self.radial(edges.waves).chunk(self.harmonics, dim=-1)
-        density = torch.cat(
-            [
-                edges.harmonics[..., block(l)].mT
-                @ (weight[..., None, :] * legs[:, None]).flatten(3)
-                for l, weight in enumerate(weights)
-            ],
-            dim=2,
-        )
-        # [molecule, atom, harmonic × neighbour, channel] against the table, then the root.
-        density = density.reshape(*legs.shape[:2], -1, legs.shape[-1]).transpose(2, 3)
-        table = self.table.to(density.dtype)
-        coupled = (density @ table.flatten(0, 1).flatten(1)).view(
-            *density.shape[:3], *table.shape[2:]
-        )
-        fused = torch.einsum("bauc,bacuJ->baJc", legs, coupled)
+        weights = self.radial(edges.waves).unflatten(-1, (self.harmonics, -1))
+        density = self.density(legs, weights, edges.harmonics, edges.from_neighbours())
+        # Components first: [harmonic × neighbour, node, channel] with the root.
+        both = (x.flatten(0, 1).transpose(0, 1).contiguous() for x in (density, legs))
+        fused = self.couple(*both).transpose(0, 1).unflatten(0, legs.shape[:2])
         mixed: Tensor = self.mix(parts(fused))
         return mixed
+
+
+def _outer_form(*, feature_l: int, harmonic_l: int) -> EdgeForm:
+    """Σ_j R_l(r_ij) Y_lm F_j[v] for every (l, m) and, side by side, v; one R for each l."""
+    features, harmonics = components(feature_l), components(harmonic_l)
+    number = np.arange(features * harmonics)
+    harmonic = number // features
+    return EdgeForm(
+        source=number % features,
+        radial=np.repeat(np.arange(harmonic_l + 1), 2 * np.arange(harmonic_l + 1) + 1)[harmonic],
+        result=number,
+        harmonic=harmonic,
+        value=np.ones(len(number)),
+        sizes=(features, harmonic_l + 1, len(number), harmonics),
+    )
+
+
+def _coupling_table(
+    table: Float64[Tensor, "harmonic neighbour root output"],
+) -> CouplingTable:
+    """One path from [harmonic × neighbour] and root to the output."""
+    flat = table.flatten(0, 1).numpy()
+    first, second, output = np.nonzero(np.abs(flat) > 1e-10)
+    return CouplingTable(
+        paths=((0, 0, 0),),
+        first=first,
+        second=second,
+        output=output,
+        path=np.zeros_like(first),
+        value=flat[first, second, output],
+        dimensions=flat.shape,
+    )
 
 
 class DenseFusion(nn.Module):
@@ -237,7 +261,7 @@ class DenseFusion(nn.Module):
             for edge, width in zip(self.edges, widths, strict=True)
         )
         self.sizes = [
-            width for edge, width in zip(self.edges, widths, strict=True) for _ in edge.outgoing
+            width * len(edge.outgoing) for edge, width in zip(self.edges, widths, strict=True)
         ]
         self.radial = Perceptron([radial, _RADIAL_HIDDEN, sum(self.sizes)])
         into = [
@@ -250,8 +274,13 @@ class DenseFusion(nn.Module):
             for l in range(output_l + 1)
         ]
         self.mix = IrrepLinear(inputs=into, outputs=channels)
-        self.couplings = nn.ModuleList(
-            CoupledHarmonics(edge.l, l, J) for edge in self.edges for l, J in edge.outgoing
+        self.sums = nn.ModuleList(
+            PathSums(
+                [(edge.l, l, J) for l, J in edge.outgoing],
+                source_l=(edge.l, edge.l),
+                harmonic_l=harmonic_l,
+            )
+            for edge in self.edges
         )
         for number, edge in enumerate(self.edges):
             for vertex, (l1, l2) in enumerate(edge.incoming):
@@ -265,16 +294,18 @@ class DenseFusion(nn.Module):
         """Sum of all diagrams over all neighbours."""
         roots = parts(self.roots(parts(feature)))
         neighbours = parts(self.neighbours(parts(feature)))
-        weights = iter(torch.split(self.radial(edges.waves), self.sizes, dim=-1))
+        weights = torch.split(self.radial(edges.waves), self.sizes, dim=-1)
+        places = edges.from_edges()
         outputs: list[list[Tensor]] = [[] for _ in range(self.output_l + 1)]
-        couplings = iter(self.couplings)
-        for number, (internal, mix) in enumerate(zip(self.edges, self.internal, strict=True)):
+        for number, (internal, mix, sums) in enumerate(
+            zip(self.edges, self.internal, self.sums, strict=True)
+        ):
             products = [
                 pair_product(roots[l1], neighbours[l2], self.get_buffer(f"table{number}_{vertex}"))
                 for vertex, (l1, l2) in enumerate(internal.incoming)
             ]
-            pairs = mix([torch.cat(products, dim=-1)])
-            for _, J in internal.outgoing:
-                outputs[J].append(neighbour_sum(pairs, next(weights), next(couplings)(edges)))
+            pairs = mix([torch.cat(products, dim=-1)]).flatten(1, 2)
+            for J, message in sums(pairs, weights[number], edges.harmonics, places).items():
+                outputs[J].append(message)
         mixed: Tensor = self.mix([torch.cat(group, dim=-1) for group in outputs])
         return mixed

@@ -139,6 +139,29 @@ def plus(_, one, two):
 
 @intrinsic
 @no_type_check
+def summed(_, lanes):
+    """Sum of all places of a vector, a power of two of them: halves are added up to the last."""
+
+    def generate(_context, builder, _signature, arguments):
+        (whole,), width = arguments, lanes.width
+        while width > 1:
+            width //= 2
+            low, high = (
+                ir.Constant(
+                    ir.VectorType(ir.IntType(32), width),
+                    [ir.IntType(32)(first + n) for n in range(width)],
+                )
+                for first in (0, width)
+            )
+            halves = (builder.shuffle_vector(whole, whole, half) for half in (low, high))
+            whole = builder.fadd(*halves)
+        return builder.extract_element(whole, ir.IntType(32)(0))
+
+    return lanes.dtype(lanes), generate
+
+
+@intrinsic
+@no_type_check
 def address(_, array):
     """Where an array begins in memory, in bytes."""
 

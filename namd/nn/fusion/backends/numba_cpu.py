@@ -86,16 +86,16 @@ def _product(a, b, w, index, start, value, out):  # noqa: PLR0917  (Numba: no ke
     channels = a.shape[2]
     entries = value.shape[0]
     blocks = -(-channels // _LANES)
-    weight = _scratch(blocks * entries * _LANES, a)
+    weight = scratch(blocks * entries * _LANES, a)
     for q in range(blocks):
         for e in range(entries):
             for lane in range(_LANES):
                 c = q * _LANES + lane
                 scaled = value[e] * w[index[2, e], c] if c < channels else value[e]
                 weight[(q * entries + e) * _LANES + lane] = scaled
-    x = _scratch(a.shape[0] * _BLOCK, a)
-    y = _scratch(b.shape[0] * _BLOCK, a)
-    z = _scratch(out.shape[0] * _BLOCK, a)
+    x = scratch(a.shape[0] * _BLOCK, a)
+    y = scratch(b.shape[0] * _BLOCK, a)
+    z = scratch(out.shape[0] * _BLOCK, a)
     nodes = np.empty(_NODES, np.int64)
     for n in range(0, a.shape[1], _NODES):
         for m in range(_NODES):
@@ -125,10 +125,10 @@ def _reduction(a, b, g, index, start, value, out):  # noqa: PLR0917
     channels = a.shape[2]
     paths = out.shape[0]
     blocks = -(-channels // _LANES)
-    x = _scratch(a.shape[0] * _BLOCK, a)
-    y = _scratch(b.shape[0] * _BLOCK, a)
-    z = _scratch(g.shape[0] * _BLOCK, a)
-    totals = _scratch(blocks * paths * _BLOCK, a)
+    x = scratch(a.shape[0] * _BLOCK, a)
+    y = scratch(b.shape[0] * _BLOCK, a)
+    z = scratch(g.shape[0] * _BLOCK, a)
+    totals = scratch(blocks * paths * _BLOCK, a)
     nodes = np.empty(_NODES, np.int64)
     out[:] = 0
     for t in range(0, _CUTS, _NODES):
@@ -158,7 +158,7 @@ def _reduction(a, b, g, index, start, value, out):  # noqa: PLR0917
 
 @nb.njit(cache=True, nogil=True)
 @no_type_check
-def _scratch(size, like):
+def scratch(size, like):
     """Memory for ``size`` numbers that begins with a cache line."""
     memory = np.empty(size + 64 // like.itemsize, like.dtype)
     skipped = (-address(memory)) % 64 // like.itemsize

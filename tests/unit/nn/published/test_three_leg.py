@@ -18,6 +18,10 @@ def edges() -> Edges:
     return basis(geometries(2))
 
 
+def on_edges(weights: torch.Tensor, edges: Edges) -> torch.Tensor:
+    return weights[:, edges.pair] * edges.within[..., None]
+
+
 def coefficients(l1: int, l2: int, l3: int) -> torch.Tensor:
     return o3.wigner_3j(l1, l2, l3, dtype=torch.float64) * (2 * l3 + 1) ** 0.5
 
@@ -43,7 +47,7 @@ def test_sparse_block_is_the_sum_over_its_diagrams(edges: Edges) -> None:
     legs = torch.cat(
         [feature[..., block(l), :] @ w / CHANNELS**0.5 for l, w in enumerate(layer.legs.weights)], 2
     )
-    radial = layer.radial(edges.waves)
+    radial = on_edges(layer.radial(edges.waves), edges)
     found = internal_edges(feature_l=L, harmonic_l=L, output_l=L, internal_l=2)
     diagrams = [sum(l == J for e in found for _, J in e.outgoing) for l in range(L + 1)]
     expected = torch.zeros_like(feature)
@@ -77,7 +81,7 @@ def test_dense_block_is_the_sum_over_its_diagrams(edges: Edges) -> None:
         torch.cat([feature[..., block(l), :] @ w / CHANNELS**0.5 for l, w in enumerate(legs)], 2)
         for legs in (layer.roots.weights, layer.neighbours.weights)
     )
-    radial = layer.radial(edges.waves)
+    radial = on_edges(layer.radial(edges.waves), edges)
     outputs: list[list[torch.Tensor]] = [[] for _ in range(L + 1)]
     used = 0
     found = internal_edges(feature_l=1, harmonic_l=L, output_l=L, internal_l=1)
@@ -123,7 +127,7 @@ def test_with_scalars_alone_the_block_is_the_root_times_a_convolution(edges: Edg
     layer = SparseFusion(feature_l=0, internal_l=2, **SIZES).double()
     feature = torch.randn(2, 6, 1, CHANNELS, dtype=torch.float64)
     scalar = feature @ layer.legs.weights[0] / CHANNELS**0.5
-    radial = layer.radial(edges.waves)
+    radial = on_edges(layer.radial(edges.waves), edges)
     for l, weight in enumerate(layer.mix.weights):
         convolution = torch.einsum(
             "bijy,bijc,bjc->biyc",
