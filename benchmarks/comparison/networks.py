@@ -51,27 +51,27 @@ class Competitor:
 
 NETWORKS: dict[str, Competitor] = {
     "mace-64": Competitor(
-        title="MACE, 64 channels", config="mace-64", learning_rate=0.01, cost=137
+        title="MACE, 64 channels", config="mace-64", learning_rate=0.01, cost=38
     ),
     "mace-16": Competitor(
         title="MACE, 16 channels",
         config="mace-64",
         changes=("network.channels=16",),
         learning_rate=0.01,
-        cost=30,
+        cost=16,
     ),
     "mofd-sparse-16": Competitor(
-        title="MoFD sparse, 16 channels", config="mofd-sparse-16", learning_rate=0.01, cost=42
+        title="MoFD sparse, 16 channels", config="mofd-sparse-16", learning_rate=0.01, cost=26
     ),
     "mofd-dense-16": Competitor(
         title="MoFD dense, 16 channels",
         config="mofd-sparse-16",
         changes=("network.fusion=dense",),
         learning_rate=0.01,
-        cost=69,
+        cost=50,
     ),
-    "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=59),
-    "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=100),
+    "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=31),
+    "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=54),
     "ours": Competitor(
         title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.005, cost=6
     ),

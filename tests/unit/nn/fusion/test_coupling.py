@@ -61,8 +61,8 @@ def test_contraction_is_equivariant_under_rotation_and_inversion(
     legs = features(diagram, seed)
     after = contract(diagram, {key: turned(value, key[1]) for key, value in legs.items()})
     expected = turned(contract(diagram, legs), diagram.output[0])
-    # The matrix exponentials behind e3nn's rotations are good to 1e-11.
-    np.testing.assert_allclose(after, expected, rtol=0, atol=1e-9)
+    # The matrix exponentials behind e3nn's rotations are good to 1e-10.
+    np.testing.assert_allclose(after, expected, rtol=0, atol=1e-8)
 
 
 @settings(max_examples=40)
