@@ -50,9 +50,7 @@ class Competitor:
 
 
 NETWORKS: dict[str, Competitor] = {
-    "mace-64": Competitor(
-        title="MACE, 64 channels", config="mace-64", learning_rate=0.01, cost=38
-    ),
+    "mace-64": Competitor(title="MACE, 64 channels", config="mace-64", learning_rate=0.01, cost=38),
     "mace-16": Competitor(
         title="MACE, 16 channels",
         config="mace-64",
