@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from namd import __version__
-from namd.data.combining import refuse_strangers
+from namd.data.combining import couplings_like, refuse_strangers
 from namd.data.dataset import Dataset
 from namd.data.doctor.doubles import CONTRADICTION, near_repeats
 from namd.data.doctor.examine import examine
@@ -21,7 +21,6 @@ from namd.errors import ConfigError, DataError
 from namd.schema import PROPERTIES
 from namd.units import EV_PER_HARTREE
 
-_COUPLINGS = ("interstate_coupling", "nonadiabatic_coupling")
 _LARGEST_SHIFT = 3.0
 """Spans of the known ground-state energies that new ones may lie away from them."""
 _SMALLEST_SPAN = 0.1  # Hartree
@@ -144,25 +143,13 @@ def _refuse_taken(prefix: str, dataset: Dataset) -> None:
 
 def _in_its_convention(labels: Dataset, dataset: Dataset, *, where: str) -> Dataset:
     """Give the labels the couplings that the dataset has, d or h."""
-    wanted = [name for name in _COUPLINGS if name in dataset]
-    missing = [name for name in wanted if name not in labels]
-    if not missing:
-        return labels
-    if not labels.has_coupling:
+    if dataset.has_coupling and not labels.has_coupling:
         raise DataError(
             "these labels have no couplings, the dataset has",
-            where=f"{where}  {missing[0]}",
+            where=where,
             hint="compute them, or train on datasets without couplings only",
         )
-    arrays = dict(labels.arrays)
-    coupling = labels.interstate_coupling
-    with np.errstate(divide="ignore", invalid="ignore"):  # a gap of zero is told by the checks
-        made = {
-            "interstate_coupling": coupling,
-            "nonadiabatic_coupling": coupling / labels.gaps[:, :, None, None],
-        }
-    arrays |= {name: made[name] for name in missing}
-    return replace(labels, arrays=arrays)
+    return couplings_like(labels, dataset)
 
 
 def _refuse_other_energies(labels: Dataset, dataset: Dataset, *, where: str) -> None:

@@ -1,11 +1,14 @@
 """Put several datasets of the same molecule, states and level of theory one after the other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from namd.data.dataset import Dataset
 from namd.errors import DataError
+
+_COUPLINGS = ("interstate_coupling", "nonadiabatic_coupling")
 
 
 def concatenate(datasets: Sequence[Dataset]) -> Dataset:
@@ -14,7 +17,8 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
     Parameters
     ----------
     datasets
-        At least one. Arrays that only some of them have are left out.
+        At least one. Arrays that only some of them have are left out; couplings are brought into
+        the convention of the first (:func:`couplings_like`).
 
     Returns
     -------
@@ -41,6 +45,7 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
                 hint="rename the file or folder the group is named after",
             )
         taken |= groups
+    datasets = [couplings_like(dataset, first) for dataset in datasets]
     names = [name for name in first if all(name in other for other in datasets)]
     arrays = {name: np.concatenate([other[name] for other in datasets]) for name in names}
     return Dataset(
@@ -53,6 +58,25 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
         licence=first.licence,
         provenance=first.provenance,
     )
+
+
+def couplings_like(dataset: Dataset, first: Dataset) -> Dataset:
+    """Store couplings as another dataset does, as d, as h or as both.
+
+    Parameters
+    ----------
+    dataset
+        Comes back as it is if it has no couplings.
+    first
+        Whose convention is wanted; if it has no couplings, every one will do.
+    """
+    wanted = [name for name in _COUPLINGS if name in first]
+    present = [name for name in _COUPLINGS if name in dataset]
+    if not wanted or not present or wanted == present:
+        return dataset
+    arrays = {name: array for name, array in dataset.arrays.items() if name not in _COUPLINGS}
+    arrays |= {name: getattr(dataset, name) for name in wanted}
+    return replace(dataset, arrays=arrays)
 
 
 def refuse_strangers(other: Dataset, first: Dataset, *, where: str) -> None:

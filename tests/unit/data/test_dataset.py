@@ -123,3 +123,14 @@ def test_concatenate_joins_and_refuses_what_does_not_fit(make_dataset):
         concatenate([one, one])
     with pytest.raises(DataError, match="level of theory"):
         concatenate([one, make_dataset(arrays={"group": renamed}, level_of_theory="other")])
+
+
+def test_concatenate_brings_couplings_into_the_convention_of_the_first(make_dataset):
+    one = make_dataset()
+    arrays = {"group": np.char.add("b-", one["group"]), "nonadiabatic_coupling": None}
+    two = make_dataset(arrays=arrays | {"interstate_coupling": one.interstate_coupling})
+    for first, second in ((one, two), (two, one)):
+        joined = concatenate([first, second])
+        couplings = joined.interstate_coupling
+        np.testing.assert_allclose(couplings[len(one) :], couplings[: len(one)], rtol=1e-12)
+        assert ("interstate_coupling" in joined) == ("interstate_coupling" in first)
