@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -228,6 +229,7 @@ def _search(
     frames = read_starts(path, name=name)
     starts = chosen_starts(frames, numbers)
     chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
+    frames = replace(frames, molecule=chosen.molecule)
     search = make(chosen, frames.molecule.atomic_numbers)
     searches = []
     with console.progress() as bar:

@@ -79,8 +79,11 @@ class PyscfConfig(Section):
         description="Hartree–Fock orbitals that a cold start takes, counted from 1.  "
         "[null: those around the highest occupied one]",
     )
-    states: Annotated[int, Field(gt=0)] = Field(
-        default=2, description="Lowest singlets, averaged with equal weights."
+    states: Annotated[int, Field(gt=0)] = Field(default=2, description="Lowest singlets to label.")
+    averaged_states: Annotated[int, Field(gt=0)] | None = Field(
+        default=None,
+        description="Lowest singlets whose mean energy the orbitals minimise, with equal weights; "
+        "all singlets of the active space cannot change places.  [null: those labelled]",
     )
     density_fitting: bool = Field(
         default=False,
@@ -102,12 +105,19 @@ class PyscfConfig(Section):
         "neighbour it started from; below it the active space is lost and there is no label.",
     )
 
+    @property
+    def averaged(self) -> int:
+        """States in the average."""
+        return self.averaged_states or self.states
+
     @model_validator(mode="after")
     def _consistent(self) -> "PyscfConfig":
         if self.active_electrons % 2 or self.active_electrons > 2 * self.active_orbitals:
             raise ValueError(
                 "active_electrons must be even and at most twice active_orbitals: singlets"
             )
+        if self.averaged < self.states:
+            raise ValueError("averaged_states must be states at least")
         if self.active_space is not None and len(set(self.active_space)) != self.active_orbitals:
             raise ValueError("active_space must name active_orbitals different orbitals")
         if self.density_fitting and self.couplings and self.states > 1:

@@ -54,6 +54,13 @@ class CalculatorConfig(Section):
     )
 
 
+class OnTheFlyConfig(Section):
+    """A reference engine that is asked in every step (namd.potentials.on_the_fly)."""
+
+    config: str = Field(description="YAML file with an engine, as `namd label` takes it.")
+    geometry: str = Field(description="Geometry file with the atoms, whatever their positions.")
+
+
 class PotentialConfig(Section):
     """Electronic structure: trained models, a program or an analytic one, exactly one key."""
 
@@ -70,6 +77,11 @@ class PotentialConfig(Section):
     )
     calculator: CalculatorConfig | None = Field(
         default=None, description="ASE calculator, or any program through an adapter."
+    )
+    engine: OnTheFlyConfig | None = Field(
+        default=None,
+        description="A reference engine in every step: trajectories on the fly. Has no diabatic "
+        "basis: use dynamics.electronic: nac-vectors.",
     )
     tully: Literal["sac", "dac", "ecr"] | None = Field(
         default=None,

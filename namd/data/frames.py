@@ -2,7 +2,7 @@
 
 ==========================================  ========================================================
 an HDF5 file with ``atomic_numbers`` and    datasets with or without labels, what ``namd sample``
-``positions [frame, atom, 3]``              wrote, and plain tables; in Bohr
+``positions [frame, atom, 3]``              wrote, plain tables, and one geometry; in Bohr
 a run, its folder or ``ensemble.h5``        the frames at which trajectories were parked
 any geometry file that ASE reads            XYZ, extended XYZ, trajectories; by its suffix, in Å
 ==========================================  ========================================================
@@ -176,6 +176,8 @@ def read_frames(path: Path) -> Frames:
 
 def _from_hdf5(file: h5py.File, *, stem: str) -> Frames:
     positions = read_array(file, "positions", unit="bohr").astype(np.float64)
+    if positions.ndim == 2:  # one geometry, as `namd sample hessian` writes it
+        positions = positions[None]
     count = len(positions)
     sampled = str(file.attrs.get("format", "")) == SAMPLES
     if sampled:

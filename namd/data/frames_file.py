@@ -35,18 +35,28 @@ class Column:
     unit: str = "1"
 
 
-def check_frames_path(path: Path, *, overwrite: bool) -> None:
+def check_frames_path(
+    path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = (*HDF5_SUFFIXES, *XYZ_SUFFIXES)
+) -> None:
     """Refuse a name that :func:`write_frames` could not write, before any work is done for it.
+
+    Parameters
+    ----------
+    path
+        The file to be written.
+    overwrite
+        Whether it may exist.
+    suffixes
+        What its name may end in.
 
     Raises
     ------
     DataError
         If the file exists, or its suffix is none that can be written.
     """
-    known = (*HDF5_SUFFIXES, *XYZ_SUFFIXES)
-    if path.suffix not in known:
+    if path.suffix not in suffixes:
         raise DataError(
-            f"expected a file name ending in one of: {', '.join(known)}", where=str(path)
+            f"expected a file name ending in one of: {', '.join(suffixes)}", where=str(path)
         )
     if not overwrite:
         refuse_existing(path)

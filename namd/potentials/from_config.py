@@ -1,18 +1,29 @@
 """From the ``potential`` section of a run to an electronic structure."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from namd.config.potential import CalculatorConfig, PotentialConfig, SpinBosonConfig
+from namd.config.labelling import LabellingConfig
+from namd.config.loading import load_config
+from namd.config.potential import (
+    CalculatorConfig,
+    OnTheFlyConfig,
+    PotentialConfig,
+    SpinBosonConfig,
+)
+from namd.data.frames import read_frames
 from namd.io.library import find_file, find_model
 from namd.potentials.committee import CommitteePotential
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.from_callable import potential_from_callable
 from namd.potentials.morse import morse
+from namd.potentials.on_the_fly import engine_potential
 from namd.potentials.photoisomerization import photoisomerization
 from namd.potentials.protocol import Potential
 from namd.potentials.spin_boson import spin_boson
 from namd.potentials.tully import tully
 from namd.potentials.vibronic import vibronic_from_template
+from namd.qm.registry import make_engine
 from namd.units import HARTREE_PER_INVERSE_CM
 
 TULLY_NUMBERS = {"sac": 1, "dac": 2, "ecr": 3}
@@ -40,6 +51,8 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
     """
     if config.calculator is not None:
         return _program(config.calculator, base=base)
+    if config.engine is not None:
+        return _on_the_fly(config.engine, base=base)
     names = config.committee or ([] if config.model is None else [config.model])
     if not names:
         return _analytic(config, base=base)
@@ -54,6 +67,16 @@ def _program(config: CalculatorConfig, *, base: Path) -> Potential:
     return potential_from_callable(
         config.callable, arguments=config.arguments, geometry=geometry, base=base
     )
+
+
+def _on_the_fly(config: OnTheFlyConfig, *, base: Path) -> Potential:
+    path = find_file(config.config, base=base)
+    labelling = load_config(path, LabellingConfig)
+    molecule = read_frames(find_file(config.geometry, base=base)).molecule
+    if labelling.charge is not None:
+        molecule = replace(molecule, charge=labelling.charge)
+    engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
+    return engine_potential(engine, molecule)
 
 
 def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:

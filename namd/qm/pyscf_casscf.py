@@ -52,7 +52,7 @@ class PyscfEngine:
         pairs = config.states > 1
         return EngineInfo(
             name="pyscf",
-            level_of_theory=f"SA{config.states}-CASSCF{space}/{config.basis}{fitted}",
+            level_of_theory=f"SA{config.averaged}-CASSCF{space}/{config.basis}{fitted}",
             states=StateSpace.singlets(config.states),
             provides=("interstate_coupling",) * (pairs and config.couplings)
             + ("transition_dipoles",) * pairs,
@@ -103,7 +103,7 @@ class PyscfEngine:
         if not field.converged and guess is None:
             raise EngineError("Hartree–Fock did not converge")
         solver = mcscf.CASSCF(field, config.active_orbitals, config.active_electrons)
-        solver = solver.state_average_([1 / config.states] * config.states)
+        solver = solver.state_average_([1 / config.averaged] * config.averaged)
         solver.fix_spin_(ss=0)
         solver.chkfile = None
         solver.conv_tol, solver.conv_tol_grad = config.energy_tolerance, config.gradient_tolerance
@@ -148,7 +148,7 @@ class PyscfEngine:
             coupling, notes["determinant term"] = _couplings(solver, info.states)
         return Answer(
             label=Label(
-                energies=np.array(solver.e_states),
+                energies=np.array(solver.e_states[: self.config.states]),
                 forces=-np.array(gradients),
                 interstate_coupling=coupling,
                 transition_dipoles=_dipoles(solver, info.states) if len(info.states) > 1 else None,

@@ -1,6 +1,6 @@
 """Which potential or engine a search uses: a model, a run's potential, or an engine of labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from namd.config.labelling import LabellingConfig
@@ -27,6 +27,8 @@ class ChosenElectronics:
     ----------
     electronics
         One geometry at a time.
+    molecule
+        That of the geometries, with the charge that is computed.
     labels
         Of the states.
     description
@@ -34,6 +36,7 @@ class ChosenElectronics:
     """
 
     electronics: Electronics
+    molecule: Molecule
     labels: tuple[str, ...]
     description: dict[str, str]
 
@@ -46,7 +49,8 @@ def choose_electronics(
     Parameters
     ----------
     molecule
-        Of the geometries; an engine is made for it.
+        Of the geometries; an engine is made for it, with the charge of its configuration if that
+        has one.
     model
         A model folder, or a name in the zoo.
     config
@@ -76,10 +80,13 @@ def choose_electronics(
     data = read_yaml(path)
     if "engine" in data:
         labelling = validate(data, LabellingConfig, where=str(path))
+        if labelling.charge is not None:
+            molecule = replace(molecule, charge=labelling.charge)
         engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
         info = engine.describe()
         return ChosenElectronics(
             electronics=engine_electronics(engine),
+            molecule=molecule,
             labels=info.states.labels,
             description={"name": info.name, "level_of_theory": info.level_of_theory},
         )
@@ -95,6 +102,7 @@ def _of_potential(
     check_molecule(molecule.atomic_numbers, potential.molecule, where=where)
     return ChosenElectronics(
         electronics=potential_electronics(potential, device=device),
+        molecule=molecule,
         labels=potential.states.labels,
         description=potential.describe(),
     )

@@ -1,4 +1,4 @@
-"""Read a geometry, and refuse one that cannot be the potential's molecule."""
+"""Read and write a geometry, and refuse one that cannot be the potential's molecule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from namd.data.distances import nearest_neighbours
 from namd.data.lengths import BOND_RATIO
 from namd.errors import DataError, ModelError
 from namd.io.geometry_file import read_atoms
-from namd.io.hdf5 import open_hdf5, read_array
+from namd.io.hdf5 import create_hdf5, open_hdf5, read_array, write_array
 from namd.io.hessian_files import (
     GAUSSIAN_SUFFIXES,
     ORCA_SUFFIX,
@@ -42,11 +42,14 @@ class Geometry:
         Bohr.
     hessian
         ∂²E/∂R∂R' flattened over (atom, xyz), Hartree/Bohr².
+    charge
+        Total charge in e; 0 where a file does not say.
     """
 
     atomic_numbers: Int[np.ndarray, " atom"]
     positions: Float[np.ndarray, "atom 3"]
     hessian: Float[np.ndarray, "coordinate coordinate"] | None = None
+    charge: int = 0
 
 
 def read_geometry(
@@ -81,6 +84,7 @@ def read_geometry(
         return Geometry(
             atomic_numbers=atoms.numbers.astype(np.int64),
             positions=atoms.positions / ANGSTROM_PER_BOHR,
+            charge=int(atoms.info.get("charge", 0)),
         )
     with open_hdf5(path) as file:
         group = open_group(file, name)
@@ -99,7 +103,24 @@ def read_geometry(
             hessian=read_array(group, "hessian", unit="hartree/bohr^2")
             if "hessian" in group
             else None,
+            charge=int(group.attrs.get("charge", 0)),
         )
+
+
+def write_geometry(geometry: Geometry, path: Path, *, overwrite: bool = False) -> None:
+    """Write one geometry as HDF5, for :func:`read_geometry` to read.
+
+    Raises
+    ------
+    DataError
+        If the file exists and ``overwrite`` is false, or it cannot be written.
+    """
+    with create_hdf5(path, overwrite=overwrite) as file:
+        file.attrs["charge"] = geometry.charge
+        write_array(file, "atomic_numbers", geometry.atomic_numbers, unit="1")
+        write_array(file, "positions", geometry.positions, unit="bohr")
+        if geometry.hessian is not None:
+            write_array(file, "hessian", geometry.hessian, unit="hartree/bohr^2")
 
 
 def _read_hessian(path: Path) -> Float[np.ndarray, "coordinate coordinate"]:

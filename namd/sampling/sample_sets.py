@@ -29,7 +29,7 @@ def read_minimum(
     """
     geometry = read_geometry(path, name=name, hessian_file=hessian_file)
     where = f"{path}, {name}" if name else str(path)
-    molecule = Molecule.from_numbers(geometry.atomic_numbers)
+    molecule = Molecule.from_numbers(geometry.atomic_numbers, charge=geometry.charge)
     check_distances(geometry.positions[None], molecule, where=where)
     return geometry, molecule, where
 

@@ -31,7 +31,7 @@ def read_starts(path: Path, *, name: str | None) -> Frames:
     else:
         geometry = read_geometry(path, name=name)
         frames = Frames(
-            molecule=Molecule.from_numbers(geometry.atomic_numbers),
+            molecule=Molecule.from_numbers(geometry.atomic_numbers, charge=geometry.charge),
             positions=geometry.positions[None],
             group=np.array([UNGROUPED]),
             source=np.array([UNGROUPED]),

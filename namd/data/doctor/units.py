@@ -200,7 +200,7 @@ def _plausible(dataset: Dataset, slip: Slip) -> bool:
 
 
 def _velocity_slips(dataset: Dataset) -> list[Slip]:
-    if "velocities" not in dataset:
+    if not {"velocities", "time"} <= set(dataset):
         return []
     before, after = trajectory_links(dataset, longest=LONGEST_STEP)
     mean = 0.5 * (dataset["velocities"][before] + dataset["velocities"][after])

@@ -125,6 +125,14 @@ def test_a_unit_slip_of_one_trajectory_is_named(moving, name, factor, words):
     assert finding.fixable
 
 
+def test_velocities_of_samples_follow_from_no_other_frame(make_labelled):
+    """Labels of `namd sample wigner`: frames that move, without a time."""
+    frames = make_labelled()
+    samples = changed(frames, "velocities", np.ones_like(frames["positions"]))
+    assert "time" not in samples
+    assert examine(samples) == ()
+
+
 def test_velocities_that_are_no_derivative(moving):
     values = moving["velocities"].copy()
     values[30] *= -3

@@ -25,6 +25,7 @@ CORE = 1
     [
         ({"active_electrons": 3}, "must be even"),
         ({"active_electrons": 6}, "at most twice"),
+        ({"averaged_states": 1}, "must be states at least"),
         ({"active_space": [2, 2]}, "active_orbitals different orbitals"),
         ({"density_fitting": True}, "couplings: false"),
         ({"functional": "b3lyp"}, "unknown key"),
@@ -94,6 +95,23 @@ def test_forces_couplings_and_their_sign_are_those_of_finite_differences() -> No
     assert np.abs(coupling.sum(axis=0)).max() < 1e-10
     assert "hartree/bohr" in centre.label.notes["determinant term"]
     assert float(sides[0].label.notes["active overlap"]) > 0.99
+
+
+def test_more_states_are_averaged_than_labelled() -> None:
+    """Two states of three are those that three labelled ones have; their mean is minimal."""
+    made, all_three = engine(averaged_states=3), engine(states=3)
+    assert made.describe().level_of_theory == "SA3-CASSCF(2,2)/sto-3g"
+    two, three = made.label(PLACES).label, all_three.label(PLACES).label
+    check_arrays(two.arrays(), made.describe(), atoms=2)
+    np.testing.assert_allclose(two.energies, three.energies[:2], atol=1e-9)
+    np.testing.assert_allclose(two.forces, three.forces[:2], atol=1e-6)
+    assert two.interstate_coupling is not None
+    assert three.interstate_coupling is not None
+    np.testing.assert_allclose(
+        np.abs(two.interstate_coupling[0]), np.abs(three.interstate_coupling[0]), atol=1e-5
+    )
+    averaged_less = engine().label(PLACES).label
+    assert averaged_less.energies.mean() < two.energies.mean() - 1e-4
 
 
 def test_a_lost_active_space_is_no_label() -> None:

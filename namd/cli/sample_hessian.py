@@ -1,0 +1,133 @@
+"""``namd sample hessian``: a geometry in, a minimum with its Hessian out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from namd.cli import console
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from namd.sampling.electronics_choice import ChosenElectronics
+    from namd.sampling.normal_modes import NormalModes
+    from namd.sampling.relaxation import StationaryPoint
+
+
+@click.command()
+@click.argument("geometry")
+@click.option("--name", help="Group inside an HDF5 file of one geometry, e.g. cis.")
+@click.option("--frame", type=click.IntRange(min=0), help="Which frame of GEOMETRY, from 0 on.")
+@click.option("--model", help="A model folder, or a name in the zoo.")
+@click.option(
+    "--config",
+    help="YAML file with an engine (as for `namd label`), or a run configuration, whose potential "
+    "is taken.",
+)
+@click.option(
+    "--state",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Whose, 0 the lowest.",
+)
+@click.option("--relax", is_flag=True, help="Go to the next minimum of the state first.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="File to write (.h5)."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+def hessian(
+    *,
+    geometry: str,
+    name: str | None,
+    frame: int | None,
+    model: str | None,
+    config: str | None,
+    state: int,
+    relax: bool,
+    output: Path,
+    force: bool,
+) -> None:
+    """Compute a Hessian with a model or an engine, by differences of forces.
+
+    GEOMETRY is a geometry or a file of frames. What is written (atomic numbers, positions, Hessian,
+    in atomic units) is what `namd sample wigner` and `boltzmann` and the initial conditions of a
+    run sample about. An engine computes six geometries for every atom.
+
+    \b
+    Examples:
+      namd sample hessian guess.xyz --config engine.yaml --relax --output minimum.h5
+      namd sample hessian models/stilbene-ssr/data/minima.h5 --name trans --model stilbene-ssr \\
+        --relax --state 1 --output s1-minimum.h5
+    """
+    from namd.data.frames_file import check_frames_path
+    from namd.io.library import find_file
+    from namd.io.samples import HDF5_SUFFIXES
+    from namd.sampling.electronics_choice import choose_electronics
+    from namd.sampling.geometry import Geometry, write_geometry
+    from namd.sampling.relaxation import StationaryPoint, relax_state
+    from namd.sampling.starts import one_start, read_starts
+    from namd.sampling.vibrations import modes_of
+
+    check_frames_path(output, overwrite=force, suffixes=HDF5_SUFFIXES)
+    path = find_file(geometry)
+    frames = read_starts(path, name=name)
+    start = one_start(frames, frame)
+    chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
+    if relax:
+        point = relax_state(chosen.electronics, frames.molecule.atomic_numbers, start, state=state)
+    else:
+        point = StationaryPoint(positions=start, properties=chosen.electronics(start))
+    made = Geometry(
+        atomic_numbers=frames.molecule.atomic_numbers,
+        positions=point.positions,
+        hessian=_differentiated(chosen, point.positions, state=state),
+        charge=chosen.molecule.charge,
+    )
+    modes = modes_of(made, chosen.molecule, where=str(path))
+    write_geometry(made, output, overwrite=force)
+    _show(modes, point, chosen, state=state, output=output)
+
+
+def _differentiated(
+    chosen: "ChosenElectronics", positions: "np.ndarray", *, state: int
+) -> "np.ndarray":
+    from namd.sampling.numerical_hessian import numerical_hessian
+
+    with console.progress() as bar:
+        task = bar.add_task("Hessian", total=2 * positions.size)
+        return numerical_hessian(
+            chosen.electronics, positions, state=state, done=lambda: bar.advance(task)
+        )
+
+
+def _show(
+    modes: "NormalModes",
+    point: "StationaryPoint",
+    chosen: "ChosenElectronics",
+    *,
+    state: int,
+    output: Path,
+) -> None:
+    import numpy as np
+
+    from namd.sampling.vibrations import describe_modes
+    from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
+
+    energies = point.properties.energies
+    gaps = ", ".join(
+        f"{label} {(energy - energies[state]) * EV_PER_HARTREE:+.3f} eV"
+        for k, (label, energy) in enumerate(zip(chosen.labels, energies, strict=True))
+        if k != state
+    )
+    console.result(
+        f"{chosen.labels[state]} {energies[state]:.6f} hartree{', ' if gaps else ''}{gaps}"
+    )
+    console.result("wavenumbers/cm⁻¹  " + " ".join(f"{value:.0f}" for value in modes.wavenumbers))
+    force = float(np.linalg.norm(point.properties.gradients[state], axis=1).max())
+    console.note(f"largest force on an atom {force * EV_PER_ANGSTROM_PER_ATOMIC_FORCE:.1e} eV/Å")
+    imaginary = int((modes.wavenumbers < 0).sum())
+    if imaginary:
+        console.warn(f"{imaginary} imaginary (negative) wavenumbers: this is no minimum")
+    console.result(f"{output}: {chosen.molecule.formula}, {describe_modes(modes)}")

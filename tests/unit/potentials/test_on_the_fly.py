@@ -1,0 +1,130 @@
+"""A reference engine as a potential: whose guess a step takes, and what a failure becomes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from namd.config.potential import PotentialConfig
+from namd.errors import ConfigError, EngineError
+from namd.molecule import Molecule
+from namd.potentials.calculator import CalculatorPotential
+from namd.potentials.from_config import make_potential
+from namd.potentials.on_the_fly import OnTheFly, engine_potential
+from namd.potentials.protocol import Needs
+from namd.qm.protocol import Answer, EngineInfo, Guess, Label
+from namd.states import StateSpace
+
+HYDROGEN = Molecule.from_numbers(np.array([1, 1]))
+
+
+class Springs:
+    """Two parabolas in the bond length; a guess is the length it was made at."""
+
+    def __init__(self, provides: tuple[str, ...] = ("interstate_coupling",)) -> None:
+        self.provides = provides
+        self.calls: list[tuple[float, Guess | None]] = []
+
+    def describe(self) -> EngineInfo:
+        return EngineInfo(
+            name="springs",
+            level_of_theory="two parabolas",
+            states=StateSpace.singlets(2),
+            provides=self.provides,
+        )
+
+    def label(self, positions: np.ndarray, *, guess: Guess | None = None) -> Answer:
+        vector = positions[1] - positions[0]
+        length = float(np.linalg.norm(vector))
+        self.calls.append((length, guess))
+        if length > 3.0:
+            raise EngineError("too long")
+        slope = np.stack((-vector, vector)) / length
+        return Answer(
+            label=Label(
+                energies=np.array([length**2, length**2 + 1.0]),
+                forces=np.array([-2 * length * slope, -2 * length * slope]),
+                interstate_coupling=0.1 * slope[None],
+            ),
+            guess=length,
+        )
+
+
+def geometries(*lengths: float) -> torch.Tensor:
+    found = torch.zeros(len(lengths), 2, 3, dtype=torch.float64)
+    found[:, 1, 2] = torch.tensor(lengths, dtype=torch.float64)
+    return found
+
+
+def test_each_trajectory_goes_on_from_its_own_last_step() -> None:
+    engine = Springs()
+    potential = engine_potential(engine, HYDROGEN)
+    states = torch.tensor([0, 1])
+    potential.surfaces(geometries(1.0, 2.0), states)
+    potential.surfaces(geometries(1.1, 2.1), states)
+    potential.surfaces(geometries(2.2, 1.2), states)  # the batch was put into another order
+    assert engine.calls[1:] == [(2.0, 1.0), (1.1, 1.0), (2.1, 2.0), (2.2, 2.1), (1.2, 1.1)]
+
+
+def test_a_hop_computes_nothing_again() -> None:
+    engine = Springs()
+    potential = engine_potential(engine, HYDROGEN)
+    places, zero, one = geometries(1.5), torch.tensor([0]), torch.tensor([1])
+    found = potential.surfaces(places, zero, needs=Needs.COUPLINGS)
+    assert found.energies[0].tolist() == [2.25, 3.25]
+    coupling = potential.coupling(places, zero, one)
+    assert coupling[0, :, 2].tolist() == [-0.1, 0.1]
+    assert potential.force(places, one)[0, :, 2].tolist() == [3.0, -3.0]
+    assert len(engine.calls) == 1
+
+
+def test_what_cannot_be_labelled_is_no_number_and_the_rest_is_untouched() -> None:
+    potential = engine_potential(Springs(), HYDROGEN)
+    found = potential.surfaces(
+        geometries(1.0, 3.5), torch.tensor([0, 0]), needs=Needs.COUPLINGS | Needs.FORCES
+    )
+    assert found.energies.isfinite().all(1).tolist() == [True, False]
+    assert found.forces is not None
+    assert found.forces.isnan().flatten(1).all(1).tolist() == [False, True]
+
+
+def test_old_answers_are_forgotten() -> None:
+    engine = Springs()
+    electronics = OnTheFly(engine, remembered=2)
+    for length in (1.0, 1.5, 2.0, 1.1):
+        electronics(geometries(length)[0].numpy())
+    assert engine.calls[-1] == (1.1, 1.5)
+
+
+def test_couplings_are_needed() -> None:
+    with pytest.raises(ConfigError, match="no couplings"):
+        engine_potential(Springs(provides=()), HYDROGEN)
+
+
+def test_a_configuration_names_engine_and_atoms(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(
+        "def label(symbols, positions):\n"
+        "    r = positions[1][2] - positions[0][2]\n"
+        "    g = [[0, 0, -2 * r], [0, 0, 2 * r]]\n"
+        "    return {'e': [r * r, r * r + 1], 'g': [g, g], 'h': [[0, 0, -1], [0, 0, 1]]}\n"
+    )
+    (tmp_path / "engine.yaml").write_text(
+        "engine:\n"
+        "  callable: two:label\n"
+        "  positions_unit: bohr\n"
+        "  level_of_theory: parabolas\n"
+        "  energies: {key: e, unit: hartree}\n"
+        "  forces: {key: g, unit: hartree/bohr, kind: gradient}\n"
+        "  couplings: {key: h, unit: hartree/bohr, kind: interstate}\n"
+        "charge: 1\n"
+    )
+    (tmp_path / "h2.xyz").write_text("2\n\nH 0 0 0\nH 0 0 0.7\n")
+    section = {"engine": {"config": "engine.yaml", "geometry": "h2.xyz"}}
+    config = PotentialConfig.model_validate(section)
+    potential = make_potential(config, base=tmp_path, device="cpu")
+    assert isinstance(potential, CalculatorPotential)
+    assert (potential.name, potential.molecule.charge) == ("parabolas", 1)
+    found = potential.surfaces(geometries(1.5), torch.tensor([1]))
+    assert found.energies[0].tolist() == [2.25, 3.25]
+    assert found.force[0, :, 2].tolist() == [3.0, -3.0]
