@@ -28,6 +28,16 @@ from namd.molecule import Molecule
 from namd.qm.protocol import Answer, EngineInfo, Guess, Label, LostGuessError
 from namd.states import StateSpace
 
+_SPIN_PENALTY = 2.0
+"""Hartree that ⟨S²⟩ is multiplied with: triplets are lifted by twice as much.
+
+PySCF's own 0.2 leaves triplets of π→π* kind below doubly excited singlets, in whose place they are
+averaged then: ethylene's third "singlet" in a minimal basis was one.
+"""
+
+_SPIN_TOLERANCE = 1e-3
+"""Largest ⟨S²⟩ of a root that is taken for a singlet."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PyscfEngine:
@@ -104,7 +114,7 @@ class PyscfEngine:
             raise EngineError("Hartree–Fock did not converge")
         solver = mcscf.CASSCF(field, config.active_orbitals, config.active_electrons)
         solver = solver.state_average_([1 / config.averaged] * config.averaged)
-        solver.fix_spin_(ss=0)
+        solver.fix_spin_(shift=_SPIN_PENALTY, ss=0)
         solver.chkfile = None
         solver.conv_tol, solver.conv_tol_grad = config.energy_tolerance, config.gradient_tolerance
         solver.max_cycle_macro = config.max_iterations
@@ -118,6 +128,7 @@ class PyscfEngine:
         solver.kernel(start, coefficients)
         if not solver.converged:
             raise EngineError(f"CASSCF did not converge in {config.max_iterations} iterations")
+        _expect_singlets(solver)
         return solver, None if guess is None else self._overlap(solver, start)
 
     def _overlap(self, solver: Any, start: np.ndarray) -> float:
@@ -208,6 +219,17 @@ def make_pyscf(
                 hint="give the name as PySCF writes it, e.g. cc-pvdz",
             ) from error
     return PyscfEngine(molecule=molecule, config=config)
+
+
+def _expect_singlets(solver: Any) -> None:
+    """Refuse other roots: the Hamiltonian of the active space has those of all spins."""
+    spins, _ = solver.fcisolver.states_spin_square(solver.ci, solver.ncas, solver.nelecas)
+    for number, spin in enumerate(spins):
+        if spin > _SPIN_TOLERANCE:
+            raise EngineError(
+                f"root {number} is no singlet: ⟨S²⟩ = {spin:.2g}",
+                hint="the active space has fewer singlets than states to average; average fewer",
+            )
 
 
 def _couplings(solver: Any, states: StateSpace) -> tuple[np.ndarray, str]:

@@ -114,6 +114,30 @@ def test_more_states_are_averaged_than_labelled() -> None:
     assert averaged_less.energies.mean() < two.energies.mean() - 1e-4
 
 
+def test_states_are_singlets() -> None:
+    """H2, minimal basis, R = 1.4 bohr: three of the four states of the active space are singlets.
+
+    The triplet lies between them. Integrals over molecular orbitals: Szabo and Ostlund, Modern
+    Quantum Chemistry, appendix D.
+    """
+    pytest.importorskip("pyscf")
+    molecule = Molecule.from_numbers(np.array([1, 1]))
+    places = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.4]])
+
+    def energies(states: int) -> np.ndarray:
+        section = PyscfConfig(basis="sto-3g", states=states, couplings=False)
+        made = make_pyscf(section, molecule=molecule, base=Path(), scratch=None)
+        return made.label(places).label.energies
+
+    h, j, exchange, repulsion = (-1.2528, -0.4756), (0.6746, 0.6975, 0.6636), 0.1813, 1 / 1.4
+    closed = np.array([[2 * h[0] + j[0], exchange], [exchange, 2 * h[1] + j[1]]])
+    lowest, highest = np.linalg.eigvalsh(closed) + repulsion
+    middle = sum(h) + j[2] + exchange + repulsion
+    np.testing.assert_allclose(energies(3), [lowest, middle, highest], atol=3e-4)
+    with pytest.raises(EngineError, match="root 3 is no singlet"):
+        energies(4)
+
+
 def test_a_lost_active_space_is_no_label() -> None:
     made = engine()
     guess = made.label(PLACES).guess
