@@ -18,7 +18,7 @@ must fall with ρ.
 *Geometric phase.* Along such a circle ∮ d·dx = ±π and both states come back with the other sign
 (the product of overlaps of neighbours); along a circle beside the intersection 0 and the same sign.
 The sum over n points of an elliptic cone is too large by 2 q^(n/2), q = (|g| − |h|)/(|g| + |h|):
-0.9 % of π here.
+0.3 % of π here.
 
     python benchmarks/casscf_derivatives.py --json benchmarks/results/casscf-derivatives.json
 

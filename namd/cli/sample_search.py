@@ -11,7 +11,7 @@ import click
 from namd.cli import console
 
 if TYPE_CHECKING:
-    from namd.sampling.electronics_choice import ChosenElectronics
+    from namd.potentials.calculator import Electronics
     from namd.sampling.searches import Found, Search
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -100,9 +100,9 @@ def relax(
     from namd.sampling.relaxation import relax_state
     from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE
 
-    def make(chosen: "ChosenElectronics", atomic_numbers: Any) -> "Callable[[Any], Found]":
-        return lambda positions: relax_state(
-            chosen.electronics,
+    def search(electronics: "Electronics", positions: Any, atomic_numbers: Any) -> "Found":
+        return relax_state(
+            electronics,
             atomic_numbers,
             positions,
             state=state,
@@ -111,7 +111,7 @@ def relax(
         )
 
     _search(
-        make,
+        search,
         geometries=geometries,
         name=name,
         numbers=numbers,
@@ -177,9 +177,9 @@ def meci(
     from namd.sampling.intersection import find_intersection
     from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
-    def make(chosen: "ChosenElectronics", atomic_numbers: Any) -> "Callable[[Any], Found]":
-        return lambda positions: find_intersection(
-            chosen.electronics,
+    def search(electronics: "Electronics", positions: Any, atomic_numbers: Any) -> "Found":
+        return find_intersection(
+            electronics,
             atomic_numbers,
             positions,
             lower=lower,
@@ -190,7 +190,7 @@ def meci(
         )
 
     _search(
-        make,
+        search,
         geometries=geometries,
         name=name,
         numbers=numbers,
@@ -204,7 +204,7 @@ def meci(
 
 
 def _search(
-    make: "Callable[[ChosenElectronics, Any], Callable[[Any], Found]]",
+    search: "Callable[[Electronics, Any, Any], Found]",
     *,
     geometries: str,
     name: str | None,
@@ -230,11 +230,15 @@ def _search(
     starts = chosen_starts(frames, numbers)
     chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
     frames = replace(frames, molecule=chosen.molecule)
-    search = make(chosen, frames.molecule.atomic_numbers)
+    atomic_numbers = frames.molecule.atomic_numbers
     searches = []
     with console.progress() as bar:
         task = bar.add_task(source, total=len(starts))
-        for each in search_all(search, starts):
+        for each in search_all(
+            lambda electronics, positions: search(electronics, positions, atomic_numbers),
+            starts,
+            cold=chosen.cold,
+        ):
             searches.append(each)
             bar.advance(task)
     record = {**record, "input": path.name, "potential": chosen.description}
@@ -280,6 +284,13 @@ def _show(searches: "list[Search]", labels: tuple[str, ...], *, output: Path) ->
     failed = [each for each in searches if each.found is None]
     for each in failed:
         console.warn(f"frame {each.start}: {each.reason}")
+    for each in searches:
+        if not each.confirmed:
+            console.warn(
+                f"frame {each.start}: computed from cold, the geometry found has other energies, "
+                f"by {each.cold_deviation:.1e} hartree: the search came to another solution of the "
+                "engine; start nearer to the end, or leave this one out"
+            )
     console.result(
         f"{output}: {len(good)} of {len(searches)} searches ended; {output.name}.json has the rest"
     )

@@ -1,5 +1,6 @@
 """Which potential or engine a search uses: a model, a run's potential, or an engine of labels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class ChosenElectronics:
     ----------
     electronics
         One geometry at a time.
+    cold
+        Makes another one, which knows of no geometry yet: an engine begins without a guess.
     molecule
         That of the geometries, with the charge that is computed.
     labels
@@ -36,6 +39,7 @@ class ChosenElectronics:
     """
 
     electronics: Electronics
+    cold: Callable[[], Electronics]
     molecule: Molecule
     labels: tuple[str, ...]
     description: dict[str, str]
@@ -86,6 +90,7 @@ def choose_electronics(
         info = engine.describe()
         return ChosenElectronics(
             electronics=engine_electronics(engine),
+            cold=lambda: engine_electronics(engine),
             molecule=molecule,
             labels=info.states.labels,
             description={"name": info.name, "level_of_theory": info.level_of_theory},
@@ -100,8 +105,10 @@ def _of_potential(
     potential: Potential, molecule: Molecule, *, device: str, where: str
 ) -> ChosenElectronics:
     check_molecule(molecule.atomic_numbers, potential.molecule, where=where)
+    electronics = potential_electronics(potential, device=device)
     return ChosenElectronics(
-        electronics=potential_electronics(potential, device=device),
+        electronics=electronics,
+        cold=lambda: electronics,
         molecule=molecule,
         labels=potential.states.labels,
         description=potential.describe(),

@@ -10,10 +10,14 @@ from jaxtyping import Float
 from namd import __version__
 from namd.data.frames import Frames
 from namd.errors import EngineError, PhysicsError
+from namd.potentials.calculator import Electronics
 from namd.sampling.intersection import Intersection
 from namd.sampling.relaxation import StationaryPoint
 
 Found: TypeAlias = StationaryPoint | Intersection
+
+_SAME_STATES = 1e-5
+"""Hartree; iterations converge to less, another solution is farther."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,24 +32,41 @@ class Search:
         The geometry; ``None`` if there is none.
     reason
         Why not.
+    cold_deviation
+        Hartree: by how much energies of the geometry found are others when computed from cold.
     """
 
     start: int
     found: Found | None
     reason: str = ""
+    cold_deviation: float = 0.0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a computation from cold ends at the same electronic states."""
+        return self.cold_deviation < _SAME_STATES
 
 
 def search_all(
-    search: Callable[[Float[np.ndarray, "atom 3"]], Found], starts: dict[int, np.ndarray]
+    search: Callable[[Electronics, Float[np.ndarray, "atom 3"]], Found],
+    starts: dict[int, np.ndarray],
+    *,
+    cold: Callable[[], Electronics],
 ) -> Iterator[Search]:
-    """Search from every start.
+    """Search from every start, each from cold, and compute every end once more from cold.
+
+    An engine with several solutions may change from one to the other on the way, by steps small
+    enough to be followed; what was found belongs to the surfaces that a user would label then only
+    if a computation without a neighbour's guess finds it again.
 
     Parameters
     ----------
     search
-        Geometry (Bohr) in, result out.
+        Electronic structure and geometry (Bohr) in, result out.
     starts
         Frame number → geometry.
+    cold
+        Makes an electronic structure that begins without a guess.
 
     Yields
     ------
@@ -54,7 +75,10 @@ def search_all(
     """
     for number, positions in starts.items():
         try:
-            yield Search(start=number, found=search(positions))
+            found = search(cold(), positions)
+            again = cold()(found.positions).energies
+            deviation = float(np.abs(again - found.properties.energies).max())
+            yield Search(start=number, found=found, cold_deviation=deviation)
         except (PhysicsError, EngineError) as error:
             yield Search(start=number, found=None, reason=error.message)
 
@@ -113,14 +137,19 @@ def as_json(search: Search, *, labels: tuple[str, ...]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``start`` and either ``failure`` or ``energies_hartree`` by state; for an intersection also
+        ``start`` and either ``failure`` or ``energies_hartree`` by state with
+        ``cold_start_deviation_hartree``; for an intersection also
         ``method``, ``gap_hartree`` and ``branching_plane`` (``null`` without couplings) with ``g``
         and ``h`` in Hartree/Bohr, atom by atom.
     """
     if search.found is None:
         return {"start": search.start, "failure": search.reason}
     energies = search.found.properties.energies.tolist()
-    told = {"start": search.start, "energies_hartree": dict(zip(labels, energies, strict=True))}
+    told = {
+        "start": search.start,
+        "energies_hartree": dict(zip(labels, energies, strict=True)),
+        "cold_start_deviation_hartree": search.cold_deviation,
+    }
     if isinstance(search.found, Intersection):
         plane = search.found.plane
         told["method"] = search.found.method

@@ -92,6 +92,7 @@ def test_an_intersection_of_an_engine(
     assert search["method"] == method
     assert search["gap_hartree"] * EV_PER_HARTREE < 1e-4
     assert set(search["energies_hartree"]) == {"S0", "S1"}
+    assert search["cold_start_deviation_hartree"] == 0.0
     plane = {name: np.array(search["branching_plane"][name]) for name in "gh"}
     assert abs((plane["g"] * plane["h"]).sum()) < 1e-12
     size = (plane["g"] ** 2 + plane["h"] ** 2).sum()

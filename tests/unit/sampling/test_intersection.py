@@ -15,7 +15,8 @@ from namd.potentials.vibronic import linear_vibronic
 from namd.qm.protocol import Answer, EngineInfo, Label
 from namd.sampling.branching_plane import branching_plane
 from namd.sampling.intersection import find_intersection, projected_gradient
-from namd.sampling.relaxation import relax_state
+from namd.sampling.relaxation import StationaryPoint, relax_state
+from namd.sampling.searches import search_all
 from namd.states import StateSpace
 from namd.units import EV_PER_HARTREE
 
@@ -174,6 +175,31 @@ def test_an_engine_goes_on_from_its_own_guess() -> None:
     for _ in range(3):
         electronics(np.array([[0.0, 0, 0], [0, 0, 3.5]]))
     assert seen == [None, 1, 2]
+
+
+def test_searches_begin_and_end_cold() -> None:
+    """An engine whose warm calls stay on a surface shifted by 0.02 hartree is found out."""
+    guesses: list[object] = []
+
+    class Hysteretic(WithoutCouplings):
+        def label(self, positions: np.ndarray, *, guess: int | None = None) -> Answer:
+            guesses.append(guess)
+            answer = super().label(positions, guess=guess)
+            energies = answer.label.energies - (0.02 if guess else 0.0)
+            return replace(answer, label=replace(answer.label, energies=energies))
+
+    def search(electronics: Electronics, positions: np.ndarray) -> StationaryPoint:
+        return relax_state(electronics, np.array([1, 1]), positions, state=0, tolerance=1e-6)
+
+    start = np.array([[0.0, 0, 0], [0, 0, 2.3]])
+    starts = {3: start, 5: start[::-1]}
+    found = list(search_all(search, starts, cold=lambda: engine_electronics(Hysteretic())))
+    assert [each.start for each in found] == [3, 5]
+    assert [each.cold_deviation for each in found] == pytest.approx([0.02, 0.02])
+    assert not any(each.confirmed for each in found)
+    assert guesses.count(None) == 4
+    steady = search_all(search, starts, cold=lambda: engine_electronics(WithoutCouplings()))
+    assert all(each.confirmed and each.found for each in steady)
 
 
 @pytest.mark.parametrize("state", [0, 1])
