@@ -40,10 +40,10 @@ from namd.train.predictors import load_predictor
 from namd.units import FS_PER_ATOMIC_TIME
 
 WAYS = ("active", "random")
-EARLY_FS = 10.0
+EARLY_FS = 20.0
 PANELS = {
     "parked_early": f"parked within {EARLY_FS:.0f} fs",
-    "trusted_fs": "median time until parked / fs",
+    "parked_fraction": "parked within the run, 40 fs",
     "energy_mae_mev": "energy error / meV",
     "gap_mae_mev": "gap error / meV",
     "force_mae_mev_per_angstrom": "force error / meV/Å",
@@ -117,7 +117,7 @@ def show(rounds: dict[str, list[dict[str, Any]]], *, frames: int) -> None:
             "round",
             "labels",
             "parked",
-            "in 10 fs",
+            "in 20 fs",
             "median fs",
             "E meV",
             "gap meV",
@@ -160,7 +160,9 @@ def draw(rounds: dict[str, list[dict[str, Any]]], *, frames: int) -> Figure:
             axes.grid(color=PALE, lw=0.4, alpha=0.6)
             if name != "coupling_r2":
                 axes.set_ylim(bottom=0)
-        panels[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+        for axes in panels[:2]:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.set_ylim(0.0, 1.05)
         panels[0].legend()
         write_title(figure, "Ethylene, active against random labels", f"{frames} test frames")
     return figure
