@@ -2,7 +2,7 @@
 
 Ethylene at the level of models/ethylene-casscf, with tighter tolerances. Three comparisons:
 
-*Differences.* At geometries with gaps from the Franck–Condon region down to a few meV, along random
+*Differences.* At geometries with gaps from the Franck–Condon region down to 60 meV, along random
 directions n (and, near the intersection, along g and h of the branching plane): forces F_k·n with
 −dE_k/ds, and d_01·n = h_01·n/(E_1 − E_0) with the derivative of the overlap ⟨0(R)|1(R + s n)⟩ of
 the wave functions, orbitals and all. Derivatives are four-point stencils; the step is a tenth of

@@ -2,17 +2,17 @@ r"""Active learning of ethylene against random choice of labels, round by round.
 
     namd active-learn models/ethylene-casscf/active.yaml --output runs/active
     namd active-learn models/ethylene-casscf/active.yaml --output runs/random \
-      --set selection.random=0 --set model=runs/active/start/model
+      --set selection.random=0 --set stop.rounds=4 --set model=runs/active/start/model
     python benchmarks/ethylene_loop.py runs/active runs/random --test test-labels.h5 \
       --json benchmarks/results/ethylene-loop.json --figure docs/ethylene-loop.png
 
-Both loops begin with the same committee and add as many frames in every round: the one those that
+Both loops begin with the same committee and add up to 100 frames in every round: the one those that
 `namd active-learn select` chooses, the other frames drawn from all of its own trajectories. This
 puts them beside each other: labels (repeats, which are left out when labels are added, do not
 count), how many trajectories were parked and how far they came, and the errors of every round's
 committee on labels that neither has seen (docs/from-a-molecule.md says how those are made).
 
-What the numbers mean: one seed, two members, small networks; the parked share is of 24
+What the numbers mean: one seed, two members, small networks; the parked share is of 48
 trajectories. It is what the loop does, not how accurate a model of ethylene can be.
 """
 
