@@ -48,7 +48,10 @@ _SHOWN_FAILURES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asks for; the options of ``namd label``."""
+    """What the command line asks for: the options of ``namd label``.
+
+    A command that needs labels on its way gives its own words in ``asked_by``.
+    """
 
     frames: Path
     engine: str | None
@@ -59,6 +62,7 @@ class Request:
     resume: bool
     force: bool
     overrides: tuple[str, ...]
+    asked_by: tuple[str, ...] = ()
 
     @property
     def base(self) -> Path:
@@ -77,6 +81,8 @@ class Request:
 
     def command(self) -> list[str]:
         """Words after ``namd`` that ask for it again."""
+        if self.asked_by:
+            return list(self.asked_by)
         words = ["label", str(self.frames)]
         for name in ("engine", "config", "output", "workers", "verify"):
             if value := getattr(self, name):
@@ -137,7 +143,8 @@ def run_job(request: Request) -> None:
         if statement:
             story["verification"] = as_json(comparisons, statement, config.verification)
         _write(job, results, story)
-    _show(job, story, comparisons, statement)
+    if not request.asked_by:
+        _show(job, story, comparisons, statement)
 
 
 def _config(request: Request) -> LabellingConfig:

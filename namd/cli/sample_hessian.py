@@ -1,5 +1,7 @@
 """``namd sample hessian``: a geometry in, a minimum with its Hessian out."""
 
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="File to write (.h5)."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes of an engine. The Hessian does not depend on it.",
+)
+@click.option("--resume", is_flag=True, help="Go on with what an engine was stopped at.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def hessian(
     *,
@@ -47,26 +57,30 @@ def hessian(
     state: int,
     relax: bool,
     output: Path,
+    workers: int,
+    resume: bool,
     force: bool,
 ) -> None:
     """Compute a Hessian with a model or an engine, by differences of forces.
 
     GEOMETRY is a geometry or a file of frames. What is written (atomic numbers, positions, Hessian,
     in atomic units) is what `namd sample wigner` and `boltzmann` and the initial conditions of a
-    run sample about. An engine computes six geometries for every atom.
+    run sample about. An engine computes six geometries for every atom, side by side with --workers,
+    and what it has computed stays in OUTPUT.displaced until the end, so that a kill loses none.
 
     \b
     Examples:
-      namd sample hessian guess.xyz --config engine.yaml --relax --output minimum.h5
+      namd sample hessian guess.xyz --config engine.yaml --relax --workers 2 --output minimum.h5
       namd sample hessian models/stilbene-ssr/data/minima.h5 --name trans --model stilbene-ssr \\
         --relax --state 1 --output s1-minimum.h5
     """
+    from namd.cli.hessian_job import HessianJob
     from namd.data.frames_file import check_frames_path
     from namd.io.library import find_file
     from namd.io.samples import HDF5_SUFFIXES
     from namd.sampling.electronics_choice import choose_electronics
     from namd.sampling.geometry import Geometry, write_geometry
-    from namd.sampling.relaxation import StationaryPoint, relax_state
+    from namd.sampling.relaxation import StationaryPoint, check_state, relax_state
     from namd.sampling.starts import one_start, read_starts
     from namd.sampling.vibrations import modes_of
 
@@ -75,18 +89,45 @@ def hessian(
     frames = read_starts(path, name=name)
     start = one_start(frames, frame)
     chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
-    if relax:
-        point = relax_state(chosen.electronics, frames.molecule.atomic_numbers, start, state=state)
-    else:
-        point = StationaryPoint(positions=start, properties=chosen.electronics(start))
-    made = Geometry(
-        atomic_numbers=frames.molecule.atomic_numbers,
-        positions=point.positions,
-        hessian=_differentiated(chosen, point.positions, state=state),
-        charge=chosen.molecule.charge,
-    )
-    modes = modes_of(made, chosen.molecule, where=str(path))
-    write_geometry(made, output, overwrite=force)
+    check_state(state, len(chosen.labels))
+
+    def place() -> "np.ndarray":
+        if not relax:
+            return start
+        return relax_state(
+            chosen.electronics, frames.molecule.atomic_numbers, start, state=state
+        ).positions
+
+    with ExitStack() as afterwards:
+        if chosen.labelling is None:
+            positions = place()
+            point = StationaryPoint(positions=positions, properties=chosen.electronics(positions))
+            differentiated = _differentiated(chosen, positions, state=state)
+        else:
+            options = {"--name": name, "--frame": frame, "--config": config, "--state": state}
+            options |= {"--output": str(output), "--workers": workers}
+            given = [(key, str(value)) for key, value in options.items() if value is not None]
+            flags = [*(["--relax"] if relax else []), *(["--force"] if force else [])]
+            job = HessianJob(
+                molecule=chosen.molecule,
+                config=chosen.labelling,
+                state=state,
+                folder=output.with_name(output.name + ".displaced"),
+                workers=workers,
+                resume=resume,
+                origin={"start": start.tolist(), "state": state, "relax": relax},
+                words=("sample", "hessian", geometry, *chain.from_iterable(given), *flags),
+            )
+            point, differentiated = job.run(place)
+            afterwards.callback(job.remove)  # --resume could not mend what fails from here on
+        made = Geometry(
+            atomic_numbers=frames.molecule.atomic_numbers,
+            positions=point.positions,
+            hessian=differentiated,
+            charge=chosen.molecule.charge,
+        )
+        modes = modes_of(made, chosen.molecule, where=str(path))
+        write_geometry(made, output, overwrite=force)
     _show(modes, point, chosen, state=state, output=output)
 
 

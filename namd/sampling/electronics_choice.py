@@ -36,6 +36,8 @@ class ChosenElectronics:
         Of the states.
     description
         Name, kind and the like, for the provenance.
+    labelling
+        Configuration of the engine; ``None`` where a potential computes.
     """
 
     electronics: Electronics
@@ -43,6 +45,7 @@ class ChosenElectronics:
     molecule: Molecule
     labels: tuple[str, ...]
     description: dict[str, str]
+    labelling: Path | None = None
 
 
 def choose_electronics(
@@ -94,6 +97,7 @@ def choose_electronics(
             molecule=molecule,
             labels=info.states.labels,
             description={"name": info.name, "level_of_theory": info.level_of_theory},
+            labelling=path,
         )
     run = load_config(path, RunConfig)
     device = choose_device(run.device)

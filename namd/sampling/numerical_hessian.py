@@ -1,7 +1,6 @@
 """The Hessian of any state of a potential or an engine, by central differences of its gradients.
 
-∂²E/∂R_i∂R_j = [g_i(R + s e_j) − g_i(R − s e_j)] / 2s, one geometry after another, so that an engine
-starts each from the orbitals of the one before.
+∂²E/∂R_i∂R_j = [g_i(R + s e_j) − g_i(R − s e_j)] / 2s, symmetrised.
 """
 
 from collections.abc import Callable
@@ -16,6 +15,49 @@ STEP = 0.01
 """Bohr: the error of third derivatives and that of gradients converged to 1e-6 are alike small."""
 
 
+def displacements(
+    positions: Float[np.ndarray, "atom 3"], *, step: float = STEP
+) -> Float[np.ndarray, "displaced atom 3"]:
+    """Every coordinate moved by +s and by −s: R + s e_0, R − s e_0, R + s e_1 and so on.
+
+    Parameters
+    ----------
+    positions
+        Where to differentiate, Bohr.
+    step
+        Of the differences, Bohr.
+
+    Returns
+    -------
+    numpy.ndarray
+        Six geometries per atom, Bohr.
+    """
+    shifts = step * np.eye(positions.size).reshape(-1, *positions.shape)
+    return np.stack([positions + shifts, positions - shifts], axis=1).reshape(-1, *positions.shape)
+
+
+def hessian_of(
+    gradients: Float[np.ndarray, "displaced atom 3"], *, step: float = STEP
+) -> Float[np.ndarray, "coordinate coordinate"]:
+    """Differentiate gradients at the :func:`displacements`.
+
+    Parameters
+    ----------
+    gradients
+        Of one state, in the order of the displacements, Hartree/Bohr.
+    step
+        That of the displacements, Bohr.
+
+    Returns
+    -------
+    numpy.ndarray
+        Flattened over (atom, xyz), symmetrised, Hartree/Bohr².
+    """
+    pairs = gradients.reshape(len(gradients) // 2, 2, -1)
+    hessian = (pairs[:, 0] - pairs[:, 1]) / (2.0 * step)
+    return np.asarray(0.5 * (hessian + hessian.T))
+
+
 def numerical_hessian(
     electronics: Electronics,
     positions: Float[np.ndarray, "atom 3"],
@@ -24,7 +66,7 @@ def numerical_hessian(
     step: float = STEP,
     done: Callable[[], None] = lambda: None,
 ) -> Float[np.ndarray, "coordinate coordinate"]:
-    """Differentiate the gradient of one state, 6 geometries per atom.
+    """Differentiate the gradient of one state, one geometry after another.
 
     Parameters
     ----------
@@ -50,16 +92,14 @@ def numerical_hessian(
         If there is no such state.
     """
 
-    def gradient(shift: np.ndarray) -> np.ndarray:
-        gradients = electronics(positions + shift.reshape(positions.shape)).gradients
+    def gradient(displaced: np.ndarray) -> np.ndarray:
+        gradients = electronics(displaced).gradients
         check_state(state, len(gradients))
         done()
-        found: np.ndarray = gradients[state].ravel()
+        found: np.ndarray = gradients[state]
         return found
 
-    rows = [
-        (gradient(shift) - gradient(-shift)) / (2.0 * step)
-        for shift in step * np.eye(positions.size)
-    ]
-    hessian = np.stack(rows)
-    return np.asarray(0.5 * (hessian + hessian.T))
+    return hessian_of(
+        np.stack([gradient(displaced) for displaced in displacements(positions, step=step)]),
+        step=step,
+    )

@@ -1,5 +1,6 @@
 """``namd sample hessian``: a minimum of an engine that ``namd sample wigner`` can sample about."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,35 @@ from namd.sampling.geometry import read_geometry
 
 STIFFNESS = (0.15, 0.05, -0.05)
 ENGINE = """
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
+
+HERE = Path(__file__).parent
 
 
 def label(symbols, positions, lengths=None, stiffness=None):
     \"\"\"Springs between all pairs of atoms, stiffer in the lower state.\"\"\"
+    if (HERE / "fail").exists() and positions[0][0] > np.mean(positions) + 0.005:
+        raise RuntimeError("not converged")
+    with open(HERE / "calls", "a") as calls:
+        calls.write(".")
+    if (HERE / "stop").exists() and len((HERE / "calls").read_text()) > 20:
+        (HERE / "stop").unlink(missing_ok=True)
+        os.kill(os.getppid(), signal.SIGTERM)
     positions = np.array(positions)
+    shifted = np.abs(positions.mean(0)).max() > 1e-3
+    solution = 0.01 if shifted and (HERE / "jump").exists() else 0.0
     vectors = positions[:, None] - positions
     r = np.linalg.norm(vectors, axis=-1) + np.eye(len(positions))
     stretch = (r - np.array(lengths)) * (1 - np.eye(len(positions)))
     pull = (stretch / r)[..., None] * vectors
     return {
-        "energies": [0.2 * k + s * (stretch**2).sum() / 4 for k, s in enumerate(stiffness)],
+        "energies": [
+            0.2 * k + s * (stretch**2).sum() / 4 + solution for k, s in enumerate(stiffness)
+        ],
         "gradients": [s * pull.sum(1) for s in stiffness],
     }
 """
@@ -97,6 +115,50 @@ def test_what_is_no_minimum_is_told(springs: Path, capsys: pytest.CaptureFixture
     command[2] = str(springs / "minimum.xyz")
     assert run([*command, "--state", "2"]) == 0
     assert "12 imaginary (negative) wavenumbers: this is no minimum" in capsys.readouterr().err
+
+
+def test_a_stopped_hessian_goes_on(springs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is labelled is not labelled again, and neither that nor two workers change a bit."""
+    options = ["--config", str(springs / "engine.yaml")]
+    command = ["sample", "hessian", str(springs / "minimum.xyz"), *options]
+    whole, parts = springs / "whole.h5", springs / "parts.h5"
+    assert run([*command, "--output", str(whole)]) == 0
+    (springs / "calls").unlink()
+    (springs / "stop").touch()
+    command += ["--state", "0", "--output", str(parts), "--workers", "2"]
+    assert run(command) == 75
+    hint = capsys.readouterr().err.split("Go on with --resume:")[1]
+    assert shlex.split(hint) == ["namd", *command, "--resume"]
+    assert not parts.exists()
+    assert run(command) == 2
+    assert "begun and not finished" in capsys.readouterr().err
+    assert run([*command, "--resume", "--relax"]) == 2
+    assert "another geometry, state or --relax" in capsys.readouterr().err
+    assert run([*command, "--resume"]) == 0
+    assert len((springs / "calls").read_text()) == 1 + 6 * 6
+    assert {path.name for path in springs.glob("parts*")} == {"parts.h5"}
+    one, other = read_geometry(whole), read_geometry(parts)
+    np.testing.assert_array_equal(one.hessian, other.hessian)
+
+
+def test_geometries_that_fail_are_told(springs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (springs / "fail").touch()
+    options = ["--config", str(springs / "engine.yaml"), "--output", str(springs / "out.h5")]
+    assert run(["sample", "hessian", str(springs / "minimum.xyz"), *options]) == 3
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "of 37 displaced geometries have no label" in shown
+    assert "not converged" in (springs / "out.h5.displaced" / "labels.h5.json").read_text()
+
+
+def test_another_electronic_solution_is_told(
+    springs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (springs / "jump").touch()
+    options = ["--config", str(springs / "engine.yaml"), "--output", str(springs / "out.h5")]
+    assert run(["sample", "hessian", str(springs / "minimum.xyz"), *options]) == 3
+    assert "jumps by 0.27 eV on a displacement, in 36 of 36" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize(
