@@ -7,7 +7,8 @@ every short epoch would cost more than the training; the errors that are reporte
 validation and test frames.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Case:
         What is trained on it.
     batch_size, watched, warmup_steps
         Frames per step, validation frames that are watched, steps of the warm-up.
+    own_epochs
+        Epochs of each network where they are not equal for all.
     """
 
     title: str
@@ -60,11 +63,12 @@ class Case:
     batch_size: int = 5
     watched: int = 48
     warmup_steps: int = 100
+    own_epochs: Mapping[str, int] = field(default_factory=dict)
 
-    def epochs_for(self, presentations: int | None) -> int:
-        """The whole number of epochs that comes nearest to a number of presentations."""
+    def epochs_for(self, presentations: int | None, *, network: str) -> int:
+        """The network's, or the whole number that comes nearest to a number of presentations."""
         if presentations is None:
-            return self.epochs
+            return self.own_epochs.get(network, self.epochs)
         return max(1, round(presentations / self.frames))
 
 
@@ -112,6 +116,15 @@ CASES: dict[str, Case] = {
     ),
     "stilbene-full": _stilbene(2518, epochs=5, title="stilbene, 2518 frames"),
 }
+
+_MINUTES_OF_MACE_64 = {"ours": 262, "ours-off-wide": 248, "mace-16": 91, "mofd-sparse-16": 59}
+"""Epochs that take as long as 40 of MACE with 64 channels, by the times in ``stilbene-285``."""
+CASES["stilbene-time"] = replace(
+    CASES["stilbene-285"],
+    title="equal training time, stilbene, 285 frames",
+    networks=tuple(_MINUTES_OF_MACE_64),
+    own_epochs=_MINUTES_OF_MACE_64,
+)
 
 
 def configure(
@@ -171,7 +184,7 @@ def configure(
         "seed": seed,
         "device": device,
     }
-    epochs = chosen.epochs_for(presentations)
+    epochs = chosen.epochs_for(presentations, network=network)
     data["optimiser"] |= {
         "epochs": epochs,
         "patience_epochs": epochs,

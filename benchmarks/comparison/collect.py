@@ -16,8 +16,9 @@ from namd.errors import DataError
 
 Result = dict[str, Any]
 
-_EQUAL_IN_CASE = ("presentations", "batch_size", "frames", "epochs")
-_EQUAL_IN_NETWORK = ("parameters", "learning_rate", "title")
+_BUDGET = ("presentations", "epochs")
+_EQUAL_IN_CASE = ("batch_size", "frames")
+_EQUAL_IN_NETWORK = ("parameters", "learning_rate", "title", *_BUDGET)
 
 
 def read_results(root: Path) -> list[Result]:
@@ -51,8 +52,9 @@ def collect(results: Sequence[Result]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Per case what is equal for all (``presentations``, ``batch_size``, ``frames``, ``epochs``)
-        and ``networks``: see :func:`summarise_network`.
+        Per case what is equal for all (``batch_size``, ``frames``; where networks have no budgets
+        of their own, ``presentations`` and ``epochs``) and ``networks``: see
+        :func:`summarise_network`.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def collect(results: Sequence[Result]) -> dict[str, Any]:
         rows = [result for result in results if result["case"] == name]
         if not rows:
             continue
-        common = _common(rows, _EQUAL_IN_CASE, where=name)
+        equal = _EQUAL_IN_CASE if case.own_epochs else (*_EQUAL_IN_CASE, *_BUDGET)
+        common = _common(rows, equal, where=name)
         cases[name] = {
             "title": case.title,
             "states": rows[0]["states"],
@@ -96,8 +99,8 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``parameters``, ``learning_rate``, ``title``; ``seeds`` that ended and those
-        that ``diverged``; ``devices``; ``test`` and ``validation``: statistics of
+        ``parameters``, ``learning_rate``, ``title``, ``presentations``, ``epochs``;
+        ``seeds`` that ended and those that ``diverged``; ``devices``; ``test`` and ``validation``: statistics of
         :func:`quantities` and of the same per state, per pair and per gap bin; ``training_s``
         and ``step_ms``: statistics of processor seconds (of wall time on a GPU), None where the
         seeds ran on different devices.

@@ -58,7 +58,7 @@ def draw(case: dict[str, Any]) -> Figure:
                 axes.set_xlabel("training time / s" if row == 0 else "parameters / 1000")
             if key.endswith("mae"):
                 panels[0, column].set_ylim(bottom=0)
-        write_title(figure, "Accuracy at equal budget", _subject(case, networks))
+        write_title(figure, f"Accuracy at equal {_equal(case)}", _subject(case, networks))
         figure.legend(
             handles=[_handle(name) for name in networks],
             loc="outside lower center",
@@ -120,11 +120,16 @@ def _handle(name: str) -> Line2D:
     )
 
 
+def _equal(case: dict[str, Any]) -> str:
+    return "budget" if "presentations" in case else "training time"
+
+
 def _subject(case: dict[str, Any], networks: dict[str, Any]) -> str:
     seeds = [len(found["seeds"]) for found in networks.values()]
     several = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
+    budget = f"{case['presentations']} presentations each, " if "presentations" in case else ""
     return (
-        f"{case['title']}: {case['presentations']} presentations each, "
+        f"{case['title']}: {budget}"
         f"{case['frames']['test']} frames of held-out groups, bars: s.d. over {several} "
         f"seed{'' if max(seeds) == 1 else 's'}"
     )

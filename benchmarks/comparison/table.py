@@ -62,19 +62,32 @@ def tables(cases: dict[str, Any]) -> Iterator[str]:
             continue
         frames = found["frames"]
         yield (
-            f"{frames['training']} training frames, {found['presentations']} presentations "
-            f"({found['epochs']} epochs, batches of {found['batch_size']}); errors on "
-            f"{frames['test']} test frames; mean ± standard deviation over seeds."
+            f"{frames['training']} training frames, {budget(found, own=bool(case.own_epochs))}, "
+            f"batches of {found['batch_size']}; errors on {frames['test']} test frames; "
+            "mean ± standard deviation over seeds."
         )
         yield ""
-        yield from table(found["networks"], wanted=case.networks)
+        yield from table(found["networks"], wanted=case.networks, budgets=bool(case.own_epochs))
         yield ""
         yield from small_gaps(found["networks"])
 
 
-def table(networks: dict[str, Any], *, wanted: Sequence[str]) -> Iterator[str]:
-    """One row per wanted network, those without results included."""
-    headings = ["network", "parameters", "MFLOP", *(title for title, _, _ in _COLUMNS)]
+def budget(found: dict[str, Any], *, own: bool) -> str:
+    """How long a case trains, in words; ``own``: not every network equally often."""
+    if own:
+        return "as many epochs as take equally long"
+    return f"{found['presentations']} presentations ({found['epochs']} epochs)"
+
+
+def table(
+    networks: dict[str, Any], *, wanted: Sequence[str], budgets: bool = False
+) -> Iterator[str]:
+    """One row per wanted network, those without results included.
+
+    ``budgets`` adds the epochs of each.
+    """
+    headings = ["network", "parameters", "MFLOP", *(["epochs"] if budgets else [])]
+    headings += [title for title, _, _ in _COLUMNS]
     headings += ["training / s", "step / ms", "seeds"]
     yield _row(headings)
     yield _row(["---", *["---:"] * (len(headings) - 1)])
@@ -92,6 +105,7 @@ def table(networks: dict[str, Any], *, wanted: Sequence[str]) -> Iterator[str]:
                 competitor.title,
                 thousands(found["parameters"]),
                 f"{found['flops'] / 1e6:.0f}",
+                *([str(found["epochs"])] if budgets else []),
                 *(cell(overall.get(key), digits) for _, key, digits in _COLUMNS),
                 cell(found["training_s"], 0),
                 cell(found["step_ms"], 2),

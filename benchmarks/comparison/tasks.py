@@ -54,20 +54,21 @@ class Task:
     def cost(self, presentations: int | None = None) -> float:
         """Seconds of one core it will take, roughly."""
         case = CASES[self.case]
-        shown = case.epochs_for(presentations) * case.frames
+        shown = case.epochs_for(presentations, network=self.network) * case.frames
         return NETWORKS[self.network].cost * shown / 1000
 
     def tier(self) -> int:
         """Its rank in the queue: what says most about all networks comes first.
 
         Stilbene with few frames, one seed; CH2NH2+, heads and targets; the other seeds; more
-        frames for those networks whose answer differs by fusion alone; one seed of the rest.
+        frames or more time for those networks whose answer differs by fusion alone; one seed of
+        the rest; the rest.
         """
         if self.case == "stilbene-285":
             return 0 if self.seed == 0 else 2
         if self.case in {"ch2nh2", "stilbene-heads"}:
             return 1
-        if self.network in _SECOND:
+        if self.case == "stilbene-time" or self.network in _SECOND:
             return 3
         return 4 if self.seed == 0 else 5
 

@@ -104,6 +104,9 @@ def test_the_queue_holds_every_training_once_in_the_order_of_what_it_tells():
 
 def test_a_shorter_budget_costs_less_in_whole_epochs():
     task = Task(case="stilbene-285", network="ours", seed=0)
+    longer = Task(case="stilbene-time", network="ours", seed=0)
+    assert longer.cost() == pytest.approx(262 / 40 * task.cost())
+    assert longer.cost(1000) == task.cost(1000)
     epoch = task.cost(CASES[task.case].frames)
     assert task.cost(1) == epoch
     assert task.cost(1000) == pytest.approx(4 * epoch)

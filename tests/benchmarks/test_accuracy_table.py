@@ -111,6 +111,19 @@ def test_unequal_budgets_are_refused(change):
         collect([result(0), result(1, **change)])
 
 
+def test_networks_may_have_budgets_of_their_own_where_the_case_says_so():
+    rows = [
+        result(0, case="stilbene-time", network=name, epochs=epochs, presentations=285 * epochs)
+        for name, epochs in (("ours", 262), ("mace-16", 91))
+    ]
+    text = lines(collected(*rows))
+    assert "as many epochs as take equally long" in text
+    assert "| ours | 62 384 | 16 | 262 |" in text
+    assert "| MACE, 16 channels | 62 384 | 16 | 91 |" in text
+    with pytest.raises(DataError, match="presentations differs"):
+        collect([*rows, {**rows[0], "seed": 1, "presentations": 1}])
+
+
 def test_seeds_of_one_network_must_be_of_one_network():
     with pytest.raises(DataError, match="learning_rate"):
         collect([result(0), result(1, learning_rate=0.02)])
