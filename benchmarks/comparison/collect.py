@@ -102,7 +102,8 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
         ``parameters``, ``learning_rate``, ``title``, ``presentations``, ``epochs``;
         ``seeds`` that ended and those that ``diverged``; ``devices``; ``test`` and
         ``validation``: statistics of :func:`quantities` and of the same per state, per pair and
-        per gap bin; ``training_s`` and ``step_ms``: statistics of processor seconds (of wall time on a GPU), None where the
+        per gap bin; ``training_s`` and ``step_ms``: statistics of processor seconds (of wall time
+        on a GPU), None where the
         seeds ran on different devices.
     """
     ended = [row for row in rows if "failed" not in row]
