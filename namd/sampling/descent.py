@@ -2,7 +2,8 @@
 
 The quasi-Newton steps use forces alone, no energies, so that the field need not be the gradient of
 anything (the projected gradient of a search for an intersection is not). ASE works in eV and Å;
-lengths and forces are turned there and back at this border.
+lengths and forces are turned there and back at this border. The first step goes by a Hessian that
+is given, or by a multiple of the unit matrix.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ def descend(
     max_steps: int,
     where: str,
     constraints: Sequence[Any] = (),
+    hessian: Float[np.ndarray, "coordinate coordinate"] | None = None,
 ) -> Float[np.ndarray, "atom 3"]:
     """Follow a field down to where it vanishes.
 
@@ -86,6 +88,9 @@ def descend(
         What is searched for, for messages.
     constraints
         Constraints of ASE that every geometry keeps.
+    hessian
+        What the first step assumes, Hartree/Bohr², positive definite; :data:`STIFFNESS` times the
+        unit matrix if it is not known.
 
     Returns
     -------
@@ -102,6 +107,8 @@ def descend(
     atoms.set_constraint(list(constraints))
     limit = tolerance * EV_PER_ANGSTROM_PER_ATOMIC_FORCE
     with BFGS(atoms, logfile=None) as walk:
+        if hessian is not None:
+            walk.H0 = hessian * EV_PER_ANGSTROM_PER_ATOMIC_FORCE / ANGSTROM_PER_BOHR
         reached = walk.run(fmax=limit, steps=max_steps)
     if not reached:
         left = float(np.linalg.norm(atoms.get_forces(), axis=1).max())

@@ -10,10 +10,13 @@ from jaxtyping import Float, Int
 from namd.errors import ConfigError
 from namd.potentials.calculator import Electronics, StateProperties
 from namd.sampling.descent import descend
+from namd.sampling.lindh import lindh_hessian
 
 FORCE_TOLERANCE = 1e-4
 """Hartree/Bohr; 0.005 eV/Å."""
 MAX_STEPS = 500
+_SOFTEST = 0.02
+"""Hartree/Bohr²: the first step assumes no less in any direction."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,6 +85,7 @@ def relax_state(
         max_steps=max_steps,
         where=f"minimum of S{state}",
         constraints=constraints,
+        hessian=lindh_hessian(atomic_numbers, positions) + _SOFTEST * np.eye(positions.size),
     )
     return StationaryPoint(positions=found, properties=electronics(found))
 
