@@ -25,6 +25,7 @@ from jaxtyping import Float
 from namd.config.engine import PyscfConfig
 from namd.errors import ConfigError, EngineError
 from namd.molecule import Molecule
+from namd.qm.active_space import check_electrons
 from namd.qm.protocol import Answer, EngineInfo, Guess, Label, LostGuessError
 from namd.states import StateSpace
 
@@ -190,7 +191,8 @@ def make_pyscf(
     Raises
     ------
     ConfigError
-        If PySCF is not installed, the basis is not known, or the molecule has no closed shell.
+        If PySCF is not installed, the basis is not known, or the molecule has no closed shell or
+        fewer electrons than the active space.
     """
     del base, scratch
     try:
@@ -201,13 +203,7 @@ def make_pyscf(
             where="engine.name = pyscf",
             hint="install it with `pip install 'namd[qm]'`",
         ) from error
-    electrons = int(molecule.atomic_numbers.sum()) - molecule.charge
-    if electrons % 2:
-        raise ConfigError(
-            f"the molecule has {electrons} electrons, expected an even number",
-            where=f"charge = {molecule.charge}",
-            hint="only singlets are computed",
-        )
+    check_electrons(molecule, active=config.active_electrons)
     for element in sorted(set(molecule.symbols)):
         try:
             with warnings.catch_warnings(action="ignore"):  # advice on where to find more

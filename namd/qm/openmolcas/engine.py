@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from namd.config.engine import OpenmolcasConfig
-from namd.errors import ConfigError, EngineError
+from namd.errors import EngineError
 from namd.molecule import Molecule
+from namd.qm.active_space import check_electrons
 from namd.qm.openmolcas.driver import PROJECT, Driver, find_driver, probe
-from namd.qm.openmolcas.input_file import gateway_text, inactive_orbitals, input_text
+from namd.qm.openmolcas.input_file import gateway_text, input_text
 from namd.qm.openmolcas.orbital_file import active_overlap, read_orbitals
 from namd.qm.openmolcas.output import complaint, read_label
 from namd.qm.process import scratch_folder
@@ -134,19 +135,7 @@ def make_openmolcas(
         If the program is missing, too old or does not start, it does not know the basis, or the
         molecule has no closed shell or fewer electrons than the active space.
     """
-    electrons = int(molecule.atomic_numbers.sum()) - molecule.charge
-    if electrons % 2:
-        raise ConfigError(
-            f"the molecule has {electrons} electrons, expected an even number",
-            where=f"charge = {molecule.charge}",
-            hint="only singlets are computed",
-        )
-    if inactive_orbitals(molecule, config) < 0:
-        raise ConfigError(
-            f"the molecule has only {electrons} electrons",
-            where=f"engine.active_electrons = {config.active_electrons}",
-            hint="make the active space smaller",
-        )
+    check_electrons(molecule, active=config.active_electrons)
     driver = find_driver(config, base=base)
     elements = list(dict.fromkeys(molecule.symbols))
     places = np.zeros((len(elements), 3))

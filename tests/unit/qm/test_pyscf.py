@@ -168,6 +168,9 @@ def test_what_is_missing_is_named() -> None:
     odd = Molecule.from_numbers(np.array([3, 1]), charge=1)
     with pytest.raises(ConfigError, match="3 electrons, expected an even number"):
         make_pyscf(PyscfConfig(basis="sto-3g"), molecule=odd, base=Path(), scratch=None)
+    few = PyscfConfig(basis="sto-3g", active_electrons=6, active_orbitals=4)
+    with pytest.raises(ConfigError, match="only 4 electrons"):
+        make_pyscf(few, molecule=LIH, base=Path(), scratch=None)
 
 
 def test_without_pyscf_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
