@@ -15,7 +15,7 @@ from torch import Tensor
 
 from namd.dynamics.status import Reason, Status
 from namd.errors import ConfigError, DataError
-from namd.potentials.protocol import Needs, Potential, Surfaces
+from namd.potentials.protocol import Needs, Potential, Surfaces, following
 
 Memory = Mapping[str, Tensor]
 """What methods keep between steps, ``[traj, …]`` by name."""
@@ -145,7 +145,8 @@ def start(
             hint="identities key the random numbers: give every trajectory its own",
         )
     needs = Needs.NOTHING if options is None else options.needs
-    surfaces = potential.surfaces(positions, active_state, needs=needs)
+    mine = following(potential, trajectory_id)
+    surfaces = mine.surfaces(positions, active_state, needs=needs)
     _refuse_unserved(surfaces, needs, potential)
     amplitudes = torch.nn.functional.one_hot(active_state, len(potential.states))
     if diabatic_state is not None:

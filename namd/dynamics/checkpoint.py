@@ -43,6 +43,8 @@ class Checkpoint:
         Columns of the hops that belong to later blocks.
     goes_on
         Whether a frame is still to come after the last saved one.
+    remembered
+        What the potential remembers of each trajectory.
     """
 
     batch: TrajectoryBatch
@@ -51,6 +53,7 @@ class Checkpoint:
     digests: tuple[str, ...]
     hops_ahead: Mapping[str, np.ndarray] = field(default_factory=dict)
     goes_on: bool = True
+    remembered: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
@@ -72,6 +75,8 @@ def save_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
             file[f"batch/{name}"] = value.cpu().numpy()
         for name, column in checkpoint.hops_ahead.items():
             file[f"hops_ahead/{name}"] = column
+        for trajectory, data in checkpoint.remembered.items():
+            file[f"remembered/{trajectory}"] = np.frombuffer(data, dtype=np.uint8)
 
     image = hdf5_image(fill)
     number = len(checkpoint.digests) - 1
@@ -142,4 +147,7 @@ def _read(data: bytes, *, where: str, device: torch.device | str) -> Checkpoint:
             digests=tuple(digest.decode() for digest in file["digests"][()]),
             goes_on=bool(file.attrs["goes_on"]),
             hops_ahead={name: column[()] for name, column in file.get("hops_ahead", {}).items()},
+            remembered={
+                int(name): data[()].tobytes() for name, data in file.get("remembered", {}).items()
+            },
         )

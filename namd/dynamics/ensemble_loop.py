@@ -22,6 +22,7 @@ from namd.dynamics.checkpoint import Checkpoint, save_checkpoint
 from namd.dynamics.finish import FinishRules
 from namd.dynamics.frames import final_of, frame_of, parked_of, stack_frames
 from namd.dynamics.hop_table import Columns, join_hops, split_hops
+from namd.dynamics.hopping.protocol import HopInHindsight
 from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
 from namd.dynamics.stopping import StopRequest
@@ -29,7 +30,7 @@ from namd.errors import ResumableStop
 from namd.io.ensemble_parts import assemble
 from namd.io.ensemble_writer import Block, write_part
 from namd.io.run_folder import RunFolder
-from namd.potentials.protocol import Potential
+from namd.potentials.protocol import Potential, Remembering
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,8 @@ def run_ensemble(
         If asked to stop, or the disk is full; everything up to the last checkpoint is safe.
     """
     request = StopRequest() if stop is None else stop
+    if isinstance(begin, Checkpoint) and isinstance(potential, Remembering):
+        potential.recall(begin.remembered)
     run = _Recorder(folder, begin, step_options, loop_options)
     rules, started, made = loop_options.rules, time.monotonic(), 0
     while run.goes_on and not request:
@@ -136,8 +139,8 @@ def run_ensemble(
         run.take(advanced, step=frame)
         report(run.progress(trajectory_steps=made, elapsed=time.monotonic() - started))
         if not run.goes_on or request or run.is_due:
-            run.write_block()
-    run.write_block()
+            run.write_block(potential)
+    run.write_block(potential)
     if run.goes_on:
         raise request.error(
             f"stopped after step {run.step} of {rules.max_steps}; everything up to there is saved",
@@ -208,13 +211,14 @@ class _Recorder:
             elapsed=elapsed,
         )
 
-    def write_block(self) -> None:
+    def write_block(self, potential: Potential) -> None:
         """Put what is new on the disk: the block first, then the checkpoint that vouches for it."""
         if not self.frames:
             return
         hops = join_hops(self.tables, atoms=self.batch.positions.shape[1])
-        # Who is behind may still hop at this step: the table stays in the order of time.
-        hops, later = split_hops(hops, step=self.step) if self.goes_on else (hops, {})
+        # The table stays in the order of time: what may still happen at a step goes after it.
+        told = self.step + (not isinstance(self.step_options.hopping, HopInHindsight))
+        hops, later = split_hops(hops, step=told) if self.goes_on else (hops, {})
         block = Block(
             frames=stack_frames(self.frames),
             hops=hops,
@@ -231,6 +235,7 @@ class _Recorder:
                 digests=self.digests,
                 hops_ahead=later,
                 goes_on=self.goes_on,
+                remembered=potential.remembered() if isinstance(potential, Remembering) else {},
             )
             save_checkpoint(self.folder, state)
         except OSError as error:

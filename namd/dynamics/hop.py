@@ -127,6 +127,13 @@ def _hop_rows(
     direction = options.rescaling.direction(
         potential, positions, velocities, masses=options.masses, first=state, second=goal
     )
+    new_force = potential.force(positions, goal)
+    direction = options.rescaling.completed(
+        direction,
+        difference=new_force - batch.force[index],
+        positions=positions,
+        masses=options.masses,
+    )
     rescaled, allowed = rescale(
         velocities,
         direction,
@@ -134,7 +141,6 @@ def _hop_rows(
         released=released[index],
         available=options.rescaling.available(positions.shape[1]),
     )
-    new_force = potential.force(positions, goal)
     refused = options.frustrated.velocities(
         velocities, direction, masses=options.masses, target_force=new_force
     )

@@ -13,7 +13,7 @@ from namd.dynamics.gauge import continue_signs
 from namd.dynamics.options import StepOptions
 from namd.dynamics.status import Status
 from namd.errors import DataError
-from namd.potentials.protocol import Potential
+from namd.potentials.protocol import Potential, following
 
 
 def move_nuclei(
@@ -37,7 +37,8 @@ def move_nuclei(
     acceleration = batch.force / options.masses[:, None]
     positions = batch.positions + batch.velocities * dt + acceleration * (0.5 * dt * dt)
     positions = torch.where(alive, positions, batch.positions)
-    surfaces = potential.surfaces(positions, batch.active_state, needs=options.needs)
+    mine = following(potential, batch.trajectory_id)
+    surfaces = mine.surfaces(positions, batch.active_state, needs=options.needs)
     acceleration = acceleration + surfaces.force / options.masses[:, None]
     moved = replace(
         batch,

@@ -8,7 +8,8 @@ basis: amplitudes of several states are propagated with the coupling vectors (``
 :func:`ase_potential` is the adapter for the ground state of any calculator of ASE.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -57,6 +58,23 @@ class Electronics(Protocol):
         ...
 
 
+@runtime_checkable
+class Following(Electronics, Protocol):
+    """An adapter whose next geometry of a trajectory goes on from the one before."""
+
+    def of(self, trajectory: int) -> Electronics:
+        """Compute the next geometry of one trajectory."""
+        ...
+
+    def remembered(self) -> dict[int, bytes]:
+        """What the next geometry of every trajectory goes on from."""
+        ...
+
+    def recall(self, remembered: Mapping[int, bytes]) -> None:
+        """Go on with what was remembered."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CalculatorPotential:
     """A :class:`~namd.potentials.protocol.Potential` that calls a program for every geometry.
@@ -68,13 +86,34 @@ class CalculatorPotential:
     electronics
         The adapter.
     name
-        Printed and written into files; there is no digest of somebody else's program.
+        Printed and written into files.
+    digest
+        Of the settings; empty for somebody else's program.
+    trajectories
+        Whose geometries are asked for, row by row; nobody's in particular if left out.
     """
 
     molecule: Molecule
     states: StateSpace
     electronics: Electronics
     name: str
+    digest: str = ""
+    trajectories: tuple[int, ...] | None = None
+
+    def of(self, trajectory_id: Int64[Tensor, " traj"]) -> "CalculatorPotential":
+        """The potential for one geometry of each of these trajectories."""
+        return replace(self, trajectories=tuple(trajectory_id.tolist()))
+
+    def remembered(self) -> dict[int, bytes]:
+        """What the next geometries go on from, of programs that know the trajectories."""
+        if isinstance(self.electronics, Following):
+            return self.electronics.remembered()
+        return {}
+
+    def recall(self, remembered: Mapping[int, bytes]) -> None:
+        """Go on with what was remembered."""
+        if isinstance(self.electronics, Following):
+            self.electronics.recall(remembered)
 
     def surfaces(
         self,
@@ -126,7 +165,7 @@ class CalculatorPotential:
 
     def describe(self) -> dict[str, str]:
         """Name and kind."""
-        return {"name": self.name, "kind": "calculator", "digest": ""}
+        return {"name": self.name, "kind": "calculator", "digest": self.digest}
 
     def _compute(
         self, positions: Float64[Tensor, "traj atom 3"]
@@ -142,13 +181,18 @@ class CalculatorPotential:
         couplings = np.full((len(positions), pairs, *shape), np.nan)
         for row, geometry in enumerate(positions.detach().cpu().numpy()):
             if np.isfinite(geometry).all():
-                found = self._checked(self.electronics(geometry))
+                found = self._checked(self._electronics(row)(geometry))
                 energies[row], gradients[row] = found.energies, found.gradients
                 if found.couplings is not None:
                     couplings[row] = found.couplings
         made = (torch.as_tensor(array) for array in (energies, gradients, couplings))
         first, second, third = (array.to(positions.device) for array in made)
         return first, second, third
+
+    def _electronics(self, row: int) -> Electronics:
+        if self.trajectories is None or not isinstance(self.electronics, Following):
+            return self.electronics
+        return self.electronics.of(self.trajectories[row])
 
     def _checked(self, found: StateProperties) -> StateProperties:
         """Refuse an adapter that does not give every state and pair."""

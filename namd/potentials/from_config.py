@@ -1,10 +1,11 @@
 """From the ``potential`` section of a run to an electronic structure."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from namd.config.labelling import LabellingConfig
-from namd.config.loading import load_config
+from namd.config.loading import load_config, resolved_config
 from namd.config.potential import (
     CalculatorConfig,
     OnTheFlyConfig,
@@ -76,7 +77,9 @@ def _on_the_fly(config: OnTheFlyConfig, *, base: Path) -> Potential:
     if labelling.charge is not None:
         molecule = replace(molecule, charge=labelling.charge)
     engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
-    return engine_potential(engine, molecule)
+    settings = resolved_config(labelling)["engine"]
+    settings.pop("timeout_s", None)  # decides over time, not over numbers
+    return engine_potential(engine, molecule, settings=json.dumps(settings, sort_keys=True))
 
 
 def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:

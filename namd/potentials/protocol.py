@@ -6,11 +6,12 @@ everything else (the coupling of a pair, the force of another state) is asked fo
 trajectory tries to hop.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from namd.molecule import Molecule
@@ -131,3 +132,25 @@ class Potential(Protocol):
     def describe(self) -> dict[str, str]:
         """Name, kind and digest, written into every file a run makes."""
         ...
+
+
+@runtime_checkable
+class Remembering(Potential, Protocol):
+    """A potential to which it matters whose geometries are asked for."""
+
+    def of(self, trajectory_id: Int64[Tensor, " traj"]) -> Potential:
+        """The potential for the next geometries of these trajectories, row by row."""
+        ...
+
+    def remembered(self) -> dict[int, bytes]:
+        """What the next geometries go on from: for a checkpoint."""
+        ...
+
+    def recall(self, remembered: Mapping[int, bytes]) -> None:
+        """Go on with what was remembered."""
+        ...
+
+
+def following(potential: Potential, trajectory_id: Int64[Tensor, " traj"]) -> Potential:
+    """The potential for the next geometries of these trajectories."""
+    return potential.of(trajectory_id) if isinstance(potential, Remembering) else potential

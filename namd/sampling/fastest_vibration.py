@@ -50,10 +50,12 @@ def fastest_vibration(
 
     Returns
     -------
-    ``None`` for programs, recorded trajectories, and particles that start on a flat or downward
-    curved surface.
+    ``None`` for programs, recorded trajectories, a lone atom, and particles that start on a flat
+    or downward curved surface.
     """
     if made.modes is not None:
+        if not len(made.modes.frequencies):
+            return None
         number = int(made.modes.frequencies.argmax())
         frequency = float(made.modes.frequencies[number])
         return _if_it_vibrates(frequency, name=f"mode {number}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from namd.config.initial_conditions import (
     BoltzmannConfig,
@@ -14,8 +14,10 @@ from namd.config.initial_conditions import (
     OscillatorsConfig,
     WignerConfig,
 )
+from namd.data.permutations import bonds
 from namd.errors import ConfigError, ModelError
 from namd.io.library import find_file
+from namd.molecule import Molecule
 from namd.potentials.diabatic import DiabaticPotential
 from namd.potentials.protocol import Potential
 from namd.random import Stream, normals
@@ -193,6 +195,13 @@ def _model_particle(
     )
 
 
+def _fewest_bonds(positions: Float[np.ndarray, "traj atom 3"], molecule: Molecule) -> int | None:
+    """The first geometry all of whose bonds are bonds of every other one, too."""
+    drawn = np.stack([bonds(molecule, each) for each in positions])
+    fewest = (drawn == drawn.all(0)).all((1, 2))
+    return int(fewest.argmax()) if fewest.any() else None
+
+
 def _given(
     config: FileConfig, potential: Potential, count: int | None, *, base: Path
 ) -> tuple[InitialConditions, Labels | None]:
@@ -203,12 +212,16 @@ def _given(
     real = bool((points.atomic_numbers > 0).all())
     if real:
         check_distances(points.positions, potential.molecule, where=str(path))
+    watched = _fewest_bonds(points.positions, potential.molecule) if real else None
+    notes = [f"initial conditions from {path}"]
+    if real and watched is None:
+        notes.append("bonds differ between geometries: no trajectory is parked for a broken one")
     made = InitialConditions(
         positions=points.positions,
         velocities=points.velocities,
         active_state=same_state(config.state, len(points.positions)),
-        reference=points.positions[0] if real else None,
-        notes=(f"initial conditions from {path}",),
+        reference=None if watched is None else points.positions[watched],
+        notes=tuple(notes),
     )
     if points.energies is None:
         return made, None

@@ -35,7 +35,7 @@ from namd.potentials.calculator import Electronics, StateProperties
 from namd.sampling.branching_plane import BranchingPlane, branching_plane
 from namd.sampling.descent import STIFFNESS, descend
 from namd.sampling.relaxation import FORCE_TOLERANCE, MAX_STEPS, check_state
-from namd.units import EV_PER_HARTREE
+from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 GAP_TOLERANCE = 1e-3 / EV_PER_HARTREE
 """Hartree; 1 meV."""
@@ -46,6 +46,8 @@ FIRST_PENALTY, LAST_PENALTY, GROWTH = 3.5, 1e7, 4.0
 _SAME_DIRECTION = 1e-4
 _LONGEST_WAY = 0.5
 _REFINEMENTS = 4
+_SLACK, _FINEST = 2.0, 2e-6
+"""What rounded energies may leave a penalised search with: times the tolerance, Hartree/Bohr."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -223,6 +225,7 @@ def _by_penalty(
 ) -> Float[np.ndarray, "atom 3"]:
     """Minima of the penalised mean energy, each the start of the next."""
     shape, place, penalty, gap = positions.shape, positions.ravel(), FIRST_PENALTY, np.inf
+    left = np.inf
 
     def value_and_gradient(flat: np.ndarray, strength: float) -> tuple[float, np.ndarray]:
         found = electronics(flat.reshape(shape))
@@ -241,9 +244,18 @@ def _by_penalty(
             method="BFGS",
             options={"gtol": tolerance, "maxiter": max_steps},
         ).x
+        left = float(np.abs(value_and_gradient(place, penalty)[1]).max())
         energies = electronics(place.reshape(shape)).energies
         gap = float(energies[lower + 1] - energies[lower])
         penalty *= GROWTH
+    if left > max(_SLACK * tolerance, _FINEST):
+        raise PhysicsError(
+            f"not converged after {max_steps} steps: a force of "
+            f"{left * EV_PER_ANGSTROM_PER_ATOMIC_FORCE:.1e} eV/Å is left along the seam, expected "
+            f"{tolerance * EV_PER_ANGSTROM_PER_ATOMIC_FORCE:.1e}",
+            where=_where(lower),
+            hint="start elsewhere, allow more steps, or a larger tolerance",
+        )
     return np.asarray(place.reshape(shape))
 
 

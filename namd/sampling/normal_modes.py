@@ -14,6 +14,7 @@ from namd.errors import DataError
 from namd.units import HARTREE_PER_INVERSE_CM
 
 _RANK_TOLERANCE = 1e-6
+_STRAIGHT = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,7 +128,11 @@ def oscillator_modes(
 def rigid_motions(
     positions: Float[np.ndarray, "atom 3"], masses: Float[np.ndarray, " atom"]
 ) -> Float[np.ndarray, "motion coordinate"]:
-    """Orthonormal mass-weighted translations and rotations: 6, 5 (linear) or 3 (one particle)."""
+    """Orthonormal mass-weighted translations and rotations: 6, 5 (linear) or 3 (one particle).
+
+    A molecule within :data:`_STRAIGHT` of its own length of a line is linear: what would turn it
+    about its axis is the bend, and a minimum is never found more exactly than that.
+    """
     root_mass = np.sqrt(masses)[:, None]
     centred = positions - (masses[:, None] * positions).sum(0) / masses.sum()
     axes = np.eye(3)
@@ -139,7 +144,7 @@ def rigid_motions(
     rows[:3] /= np.linalg.norm(rows[:3])
     rows[3:] /= extent
     _, singular, right = np.linalg.svd(rows, full_matrices=False)
-    return right[singular > _RANK_TOLERANCE]
+    return right[singular > _STRAIGHT]
 
 
 def rigid_wavenumber(

@@ -86,7 +86,7 @@ class EnergyBasedDecoherence:
         kinetic_energy: Float64[Tensor, " traj"],
         timestep: float,
     ) -> Complex128[Tensor, "traj state"]:
-        """Damped amplitudes of unit norm; unchanged where the nuclei stand still."""
+        """Damped amplitudes of unit norm; unchanged where the nuclei stand still or c_a = 0."""
         active = active_state[:, None]
         gap = (energies - energies.gather(1, active)).abs()
         readiness = kinetic_energy / torch.where(
@@ -98,10 +98,11 @@ class EnergyBasedDecoherence:
         population = parts[..., 0] * parts[..., 0] + parts[..., 1] * parts[..., 1]
         others = population.scatter(1, active, 0.0).cumsum(1)[:, -1:]
         own = population.gather(1, active)
-        # |c_a|² = 0 has no phase to scale: leave it, as the others then carry the norm.
-        scale = torch.where(own > 0, (1.0 - others) / torch.where(own > 0, own, 1.0), 1.0)
+        scale = (1.0 - others) / torch.where(own > 0, own, 1.0)
         factor = torch.ones_like(energies).scatter(1, active, scale.clamp(min=0.0).sqrt())
-        return torch.view_as_complex(parts * factor[:, :, None])
+        made = torch.view_as_complex(parts * factor[:, :, None])
+        # c_a = 0 has no phase that could take up what the others lose.
+        return torch.where(own > 0, made, amplitudes)
 
     def describe(self) -> str:
         """Name, constant and convention."""

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from namd.dynamics.momentum.along_coupling import or_else
 from namd.dynamics.momentum.protocol import MomentumRescaling
 from namd.potentials.eigen import symmetric_eigen
 from namd.potentials.protocol import Potential
@@ -49,6 +50,17 @@ class AlongProjectedCoupling(MomentumRescaling):
         """Projected coupling of the pair at ``positions``, Hartree/Bohr."""
         coupling = potential.coupling(positions, first, second)
         return without_rigid_motion(coupling, positions, masses=masses)
+
+    def completed(
+        self,
+        direction: Float64[Tensor, "traj atom 3"],
+        *,
+        difference: Float64[Tensor, "traj atom 3"],
+        positions: Float64[Tensor, "traj atom 3"],
+        masses: Float64[Tensor, " atom"],
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """The gradient difference, likewise projected, where the coupling is exactly zero."""
+        return or_else(direction, without_rigid_motion(difference, positions, masses=masses))
 
 
 def without_rigid_motion(

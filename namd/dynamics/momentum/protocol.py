@@ -25,6 +25,17 @@ class MomentumRescaling(Protocol):
         """D of the momentum change for a hop from ``first`` to ``second``; any sign and length."""
         ...
 
+    def completed(
+        self,
+        direction: Float64[Tensor, "traj atom 3"],
+        *,
+        difference: Float64[Tensor, "traj atom 3"],  # noqa: ARG002  (strategies may look at it)
+        positions: Float64[Tensor, "traj atom 3"],  # noqa: ARG002
+        masses: Float64[Tensor, " atom"],  # noqa: ARG002
+    ) -> Float64[Tensor, "traj atom 3"]:
+        """D where ``direction`` may vanish; ``difference`` is that of the forces of both states."""
+        return direction
+
     def available(self, atoms: int) -> float:  # noqa: ARG002  (strategies may look at it)
         """Fraction of the kinetic energy along D that a hop upwards may draw on: all of it."""
         return 1.0

@@ -11,7 +11,7 @@ from namd.errors import ConfigError, EngineError
 from namd.molecule import Molecule
 from namd.potentials.calculator import CalculatorPotential
 from namd.potentials.from_config import make_potential
-from namd.potentials.on_the_fly import OnTheFly, engine_potential
+from namd.potentials.on_the_fly import engine_potential
 from namd.potentials.protocol import Needs
 from namd.qm.protocol import Answer, EngineInfo, Guess, Label
 from namd.states import StateSpace
@@ -57,14 +57,67 @@ def geometries(*lengths: float) -> torch.Tensor:
     return found
 
 
+def ids(*numbers: int) -> torch.Tensor:
+    return torch.tensor(numbers)
+
+
 def test_each_trajectory_goes_on_from_its_own_last_step() -> None:
+    """Whoever is nearer, and in whatever order and number a batch has them."""
     engine = Springs()
     potential = engine_potential(engine, HYDROGEN)
     states = torch.tensor([0, 1])
-    potential.surfaces(geometries(1.0, 2.0), states)
-    potential.surfaces(geometries(1.1, 2.1), states)
-    potential.surfaces(geometries(2.2, 1.2), states)  # the batch was put into another order
-    assert engine.calls[1:] == [(2.0, 1.0), (1.1, 1.0), (2.1, 2.0), (2.2, 2.1), (1.2, 1.1)]
+    potential.of(ids(3, 7)).surfaces(geometries(1.0, 2.0), states)
+    potential.of(ids(3, 7)).surfaces(geometries(1.1, 2.1), states)
+    potential.of(ids(7, 3)).surfaces(geometries(1.2, 2.2), states)
+    potential.of(ids(3)).surfaces(geometries(1.2), states[:1])  # where the other one has been
+    cold = [(1.0, None), (2.0, None)]
+    assert engine.calls == [*cold, (1.1, 1.0), (2.1, 2.0), (1.2, 2.1), (2.2, 1.1), (1.2, 2.2)]
+
+
+def test_trajectories_of_one_start_compute_it_once() -> None:
+    engine = Springs()
+    potential = engine_potential(engine, HYDROGEN)
+    potential.of(ids(0, 1, 2)).surfaces(geometries(1.0, 1.0, 1.0), torch.zeros(3).long())
+    potential.of(ids(0, 1, 2)).surfaces(geometries(1.3, 1.2, 1.1), torch.zeros(3).long())
+    assert engine.calls == [(1.0, None), (1.3, 1.0), (1.2, 1.0), (1.1, 1.0)]
+
+
+def test_nothing_is_forgotten_however_long_a_trajectory_waits() -> None:
+    engine = Springs()
+    potential = engine_potential(engine, HYDROGEN)
+    potential.of(ids(0)).surfaces(geometries(1.0), torch.tensor([0]))
+    for k in range(600):
+        potential.of(ids(1)).surfaces(geometries(1.5 + 0.001 * k), torch.tensor([0]))
+    potential.of(ids(0)).surfaces(geometries(1.1), torch.tensor([0]))
+    assert engine.calls[-1] == (1.1, 1.0)
+    assert len(potential.remembered()) == 2
+
+
+def test_what_is_remembered_goes_on_in_another_process() -> None:
+    """Guess, and the numbers of the last geometry: a hop there computes nothing again."""
+    before, after = Springs(), Springs()
+    first = engine_potential(before, HYDROGEN)
+    first.of(ids(4)).surfaces(geometries(1.0), torch.tensor([0]))
+    found = first.of(ids(4)).surfaces(geometries(1.1), torch.tensor([0]), needs=Needs.FORCES)
+    second = engine_potential(after, HYDROGEN)
+    second.recall(first.remembered())
+    assert second.force(geometries(1.1), torch.tensor([0])).equal(found.force)
+    assert after.calls == []
+    second.of(ids(4)).surfaces(geometries(1.2), torch.tensor([0]))
+    assert after.calls == [(1.2, 1.1)]
+
+
+def test_after_a_failure_the_guess_before_it_is_kept() -> None:
+    engine = Springs()
+    potential = engine_potential(engine, HYDROGEN).of(ids(0))
+    for length in (2.9, 3.1, 2.95):
+        potential.surfaces(geometries(length), torch.tensor([0]))
+    assert engine.calls[-1] == (2.95, 2.9)
+
+
+def test_the_digest_tells_engines_apart() -> None:
+    one, other = (engine_potential(Springs(), HYDROGEN, settings=s) for s in ("a", "b"))
+    assert one.describe()["digest"] != other.describe()["digest"]
 
 
 def test_a_hop_computes_nothing_again() -> None:
@@ -87,14 +140,6 @@ def test_what_cannot_be_labelled_is_no_number_and_the_rest_is_untouched() -> Non
     assert found.energies.isfinite().all(1).tolist() == [True, False]
     assert found.forces is not None
     assert found.forces.isnan().flatten(1).all(1).tolist() == [False, True]
-
-
-def test_old_answers_are_forgotten() -> None:
-    engine = Springs()
-    electronics = OnTheFly(engine, remembered=2)
-    for length in (1.0, 1.5, 2.0, 1.1):
-        electronics(geometries(length)[0].numpy())
-    assert engine.calls[-1] == (1.1, 1.5)
 
 
 def test_couplings_are_needed() -> None:

@@ -46,6 +46,13 @@ def test_else_forces_are_differentiated_on_the_surface_of_the_start(
     assert found.name == "from the forces of S1 at the first geometry"
 
 
+def test_a_lone_atom_has_no_vibration(sampled: InitialConditions) -> None:
+    modes = sampled.modes
+    assert modes is not None
+    none = replace(modes, frequencies=modes.frequencies[:0], vectors=modes.vectors[:0])
+    assert fastest_vibration(replace(sampled, modes=none), tully(1)) is None
+
+
 def test_where_nothing_vibrates_or_all_is_dear_nothing_is_said() -> None:
     start = InitialConditions(
         positions=np.full((1, 1, 3), -30.0),

@@ -259,6 +259,24 @@ def test_given_points_come_from_hdf5_and_from_extended_xyz(tmp_path: Path) -> No
         made(tmp_path, method="file", path="still.xyz", state=0)
 
 
+def test_bonds_that_some_geometries_lack_are_not_watched(tmp_path: Path) -> None:
+    """A hydrogen that has left one molecule of a file does not park the others, nor itself."""
+    whole, apart, none = MINIMUM.copy(), MINIMUM.copy(), MINIMUM.copy()
+    apart[1] += 3.0 * (MINIMUM[1] - MINIMUM[0])
+    none[2] += 3.0 * (MINIMUM[2] - MINIMUM[0])
+    for rows, watched in (([whole, whole, apart], apart), ([whole, apart, none], None)):
+        with h5py.File(tmp_path / "points.h5", "w") as file:
+            file["atomic_numbers"] = WATERLIKE.atomic_numbers
+            file["initial/positions"] = np.array(rows)
+            file["initial/velocities"] = np.zeros((3, 3, 3))
+        given = made(tmp_path, method="file", path="points.h5", state=0)
+        if watched is None:
+            assert given.reference is None
+            assert "bonds differ" in given.notes[1]
+        else:
+            np.testing.assert_array_equal(given.reference, watched)
+
+
 def replace_velocities(frames: list[ase.Atoms]) -> list[ase.Atoms]:
     return [ase.Atoms(numbers=a.numbers, positions=a.positions) for a in frames]
 

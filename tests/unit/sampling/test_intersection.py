@@ -68,6 +68,15 @@ def test_the_lowest_intersection_of_a_linear_model(method: str, tilted: bool) ->
     assert found.gap < 1e-7
 
 
+def test_a_penalised_search_that_has_not_converged_is_no_intersection() -> None:
+    electronics, place, _ = model()
+    start = place + 0.4 * np.random.default_rng(1).normal(size=(3, 3))
+    with pytest.raises(PhysicsError, match=r"not converged after 1 steps.*along the seam"):
+        find_intersection(
+            electronics, HYDROGENS, start, method="penalty", gap_tolerance=1.0, max_steps=1
+        )
+
+
 def test_the_branching_plane_of_the_linear_model() -> None:
     electronics, place, _ = model()
     s, g, h = vectors(True)

@@ -47,6 +47,16 @@ def test_linear_molecule_has_four_modes_at_their_textbook_frequencies() -> None:
     np.testing.assert_allclose(modes.frequencies, expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("bent", [1e-7, 1e-5, 1e-4, 1e-3])
+def test_a_minimum_that_is_linear_within_its_errors_keeps_both_bends(bent: float) -> None:
+    """A relaxed geometry is never quite a line; what turns it about its axis is a bend."""
+    positions = CO2_POSITIONS.copy()
+    positions[1, 0] += bent
+    exact = normal_modes(CO2_POSITIONS, co2_hessian(), CO2_MASSES)
+    modes = normal_modes(positions, co2_hessian(), CO2_MASSES)
+    np.testing.assert_allclose(modes.frequencies, exact.frequencies, rtol=1e-5)
+
+
 def test_diatomic_and_single_particle() -> None:
     positions = np.array([[0.1, 0.2, 0.3], [1.0, 1.5, -0.2]])
     masses = np.array([1836.0, 3672.0])
