@@ -127,7 +127,7 @@ class CalculatorPotential:
         Raises
         ------
         DataError
-            If the program gives other numbers of states than it should.
+            If the program gives other numbers of states than it should, or in another order.
         """
         energies, gradients, couplings = self._compute(positions)
         rows = torch.arange(len(positions), device=positions.device)
@@ -195,7 +195,7 @@ class CalculatorPotential:
         return self.electronics.of(self.trajectories[row])
 
     def _checked(self, found: StateProperties) -> StateProperties:
-        """Refuse an adapter that does not give every state and pair."""
+        """Refuse an adapter that does not give every state and pair, by energy."""
         given = 0 if found.couplings is None else len(found.couplings)
         expected = len(self.states), len(self.states.pairs)
         if (len(found.energies), given) != expected:
@@ -204,6 +204,12 @@ class CalculatorPotential:
                 f"expected {expected[0]} and {expected[1]}",
                 where=self.name,
                 hint="the adapter must give all states and pairs of every geometry",
+            )
+        if (np.diff(found.energies) < 0).any():
+            raise DataError(
+                f"the energies {found.energies.tolist()} do not ascend",
+                where=self.name,
+                hint="the adapter must order states by energy, their gradients and couplings alike",
             )
         return found
 

@@ -137,6 +137,16 @@ def test_an_adapter_that_leaves_something_out_is_refused(adapted):
         replace(adapted, electronics=half).surfaces(x, torch.zeros(1, dtype=torch.int64))
 
 
+def test_an_adapter_whose_states_are_out_of_order_is_refused(adapted):
+    def turned(positions):
+        found = adapted.electronics(positions)
+        return replace(found, energies=found.energies[::-1])
+
+    x = torch.zeros(1, 2, 3, dtype=torch.float64)
+    with pytest.raises(DataError, match="do not ascend"):
+        replace(adapted, electronics=turned).surfaces(x, torch.zeros(1, dtype=torch.int64))
+
+
 def test_atoms_without_a_calculator_are_refused():
     with pytest.raises(DataError, match="no calculator"):
         ase_potential(Atoms("N2", [[0, 0, 0], [0, 0, 1.2]]))
