@@ -22,7 +22,7 @@ The sum over n points of an elliptic cone is too large by 2 q^(n/2), q = (|g| âˆ
 
     python benchmarks/casscf_derivatives.py --json benchmarks/results/casscf-derivatives.json
 
-takes three minutes of one core; needs PySCF (`pip install 'namd[qm]'`).
+takes three minutes of one core; needs PySCF (`pip install pyscf`).
 """
 
 import sys

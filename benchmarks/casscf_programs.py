@@ -8,7 +8,7 @@ best). Near the intersection, states mix by an angle that errors of energies and
 
     python benchmarks/casscf_programs.py --json benchmarks/results/casscf-programs.json
 
-takes two minutes of one core; needs PySCF (`pip install 'namd[qm]'`) and OpenMolcas
+takes two minutes of one core; needs PySCF (`pip install pyscf`) and OpenMolcas
 (`apt install openmolcas`).
 """
 

@@ -201,7 +201,7 @@ def make_pyscf(
         raise ConfigError(
             "PySCF is not installed",
             where="engine.name = pyscf",
-            hint="install it with `pip install 'namd[qm]'`",
+            hint="install it with `pip install pyscf`, or namd with its extra qm",
         ) from error
     check_electrons(molecule, active=config.active_electrons)
     for element in sorted(set(molecule.symbols)):

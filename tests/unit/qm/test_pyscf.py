@@ -177,4 +177,4 @@ def test_without_pyscf_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "pyscf", None)
     with pytest.raises(ConfigError, match="PySCF is not installed") as caught:
         make_pyscf(PyscfConfig(basis="sto-3g"), molecule=LIH, base=Path(), scratch=None)
-    assert "namd[qm]" in str(caught.value.hint)
+    assert "pip install pyscf" in str(caught.value.hint)
