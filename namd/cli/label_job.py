@@ -149,6 +149,13 @@ def run_job(request: Request) -> None:
 
 def _config(request: Request) -> LabellingConfig:
     """Read the configuration; ``--engine`` names the engine where the file does not."""
+    if request.config is None and request.engine is None and not request.overrides:
+        raise ConfigError(
+            "which engine is to compute the labels?",
+            where="--config, --engine",
+            hint="give a configuration (`namd label --help` has some), or an engine and its keys "
+            "with --set",
+        )
     where = "--set" if request.config is None else str(request.config)
     data = apply_overrides(
         {} if request.config is None else read_yaml(request.config), request.overrides

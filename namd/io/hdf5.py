@@ -155,10 +155,13 @@ def read_array(group: h5py.Group, name: str, *, unit: str | None = None) -> np.n
     file = str(group.file.filename)
     full = f"{group.name}/{name}".replace("//", "/")
     if name not in group or not isinstance(group[name], h5py.Dataset):
+        inside = {key: part for key, part in group.items() if isinstance(part, h5py.Group)}
+        held = [key for key, part in sorted(inside.items()) if name in part]
+        hint = f"present: {', '.join(sorted(group)) or 'nothing'}"
         raise DataError(
             f"dataset '{full.lstrip('/')}' is missing",
             where=file,
-            hint=f"present: {', '.join(sorted(group)) or 'nothing'}",
+            hint=f"{' and '.join(held)} have one: name one of them (--name)" if held else hint,
         )
     dataset = group[name]
     stored = dataset.attrs.get("unit")

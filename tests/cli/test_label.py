@@ -165,6 +165,7 @@ def test_what_is_asked_wrongly_is_told(job: Path, capsys: pytest.CaptureFixture[
     refused(2, "engine.energies.unit", *words(job, "o.h5", "--set", "engine.energies.unit=mile"))
     frames = str(job / "frames.h5")
     output = ["--output", str(job / "o.h5")]
+    refused(2, "which engine is to compute", "label", frames, *output)
     refused(2, "engine.parameters", "label", frames, "--engine", "dftbplus", *output)
     refused(3, "cannot be read", "label", str(job / "no.h5"), *words(job, "o.h5")[2:])
     (job / "o.h5").touch()

@@ -131,3 +131,11 @@ def test_full_disk_is_a_data_error(path, monkeypatch):
 def test_folder_that_cannot_be_made(path):
     with pytest.raises(DataError, match="could not be written"), create_hdf5(path / "sub" / "x.h5"):
         pass
+
+
+def test_what_lies_in_groups_is_told(tmp_path):
+    with h5py.File(tmp_path / "minima.h5", "w") as file:
+        file["trans/positions"], file["cis/positions"], file["note"] = [1.0], [2.0], [3.0]
+        with pytest.raises(DataError, match="is missing") as caught:
+            read_array(file, "positions")
+    assert caught.value.hint == "cis and trans have one: name one of them (--name)"
