@@ -129,7 +129,4 @@ def _subject(case: dict[str, Any], networks: dict[str, Any]) -> str:
     several = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
     bars = "one seed" if max(seeds) == 1 else f"bars: s.d. over {several} seeds"
     budget = f"{case['presentations']} presentations each, " if "presentations" in case else ""
-    return (
-        f"{case['title']}: {budget}"
-        f"{case['frames']['test']} frames of held-out groups, {bars}"
-    )
+    return f"{case['title']}: {budget}{case['frames']['test']} frames of held-out groups, {bars}"

@@ -10,7 +10,7 @@ A geometry that the engine cannot label is NaN, and the guard of a run parks its
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,8 @@ class OnTheFly:
         if known is None:
             known = self._computed(positions, guess=path[-1].guess if path else None)
         if known not in path:
-            self.paths[trajectory] = (*path, known)[-_KEPT:]
+            before = (replace(each, guess=None) for each in path)  # nobody starts from there again
+            self.paths[trajectory] = (*before, known)[-_KEPT:]
         return known
 
     def _anywhere(self, positions: np.ndarray, *, cold: bool) -> _Computed | None:
