@@ -7,7 +7,7 @@ from pathlib import Path
 from namd.config.loading import load_config
 from namd.config.training import TrainingConfig
 from namd.errors import ConfigError, NamdError
-from namd.io.library import find_model, find_training_config
+from namd.io.library import find_network
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model, read_header
 from namd.potentials.network import NetworkPotential, network_potential
@@ -73,31 +73,26 @@ def find_subject(name: str, *, overrides: Sequence[str] = (), device: str = "cpu
     DataError
         If the data of a configuration cannot be read.
     """
-    path = find_training_config(name)
-    if path is None and Path(name).suffix in (".yaml", ".yml"):
-        path = Path(name)
+    path = find_network(name)
     kind = f"device={device.partition(':')[0]}"
-    if path is not None:
+    if not path.is_dir():
         config = load_config(path, TrainingConfig, [*overrides, kind])
         model = pipeline.prepare(config, base=path.parent).model
         potential = network_potential(model, device=device)
         return Subject(model=model, potential=potential, source=path, training=config)
-    folder = find_model(name)
     if overrides:
         raise ConfigError(
             f"{name} is a trained model, which is as it is",
             where=f"--set {overrides[0]}",
-            hint=f"give its configuration, {folder / _TRAINING}, for fresh weights",
+            hint=f"give its configuration, {path / _TRAINING}, for fresh weights",
         )
-    model = load_model(folder)
-    potential = network_potential(
-        model, device=device, digest=str(read_header(folder)[0]["sha256"])
-    )
+    model = load_model(path)
+    potential = network_potential(model, device=device, digest=str(read_header(path)[0]["sha256"]))
     training, why = None, None
     try:
-        training = load_config(folder / _TRAINING, TrainingConfig, [kind])
+        training = load_config(path / _TRAINING, TrainingConfig, [kind])
     except NamdError as error:
         why = f"{error.where}: {error.message}"
     return Subject(
-        model=model, potential=potential, source=folder, training=training, why_no_training=why
+        model=model, potential=potential, source=path, training=training, why_no_training=why
     )

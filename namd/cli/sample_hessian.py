@@ -76,6 +76,7 @@ def hessian(
     """
     from namd.cli.hessian_job import HessianJob
     from namd.data.frames_file import check_frames_path
+    from namd.errors import ConfigError
     from namd.io.library import find_file
     from namd.io.samples import HDF5_SUFFIXES
     from namd.sampling.electronics_choice import choose_electronics
@@ -84,6 +85,12 @@ def hessian(
     from namd.sampling.starts import one_start, read_starts
     from namd.sampling.vibrations import modes_of
 
+    if model is not None and (workers > 1 or resume):
+        raise ConfigError(
+            "a model computes all displacements in one process, in seconds",
+            where="--resume" if resume else "--workers",
+            hint="leave it out; it is for an engine (--config)",
+        )
     check_frames_path(output, overwrite=force, suffixes=HDF5_SUFFIXES)
     path = find_file(geometry)
     frames = read_starts(path, name=name)

@@ -49,9 +49,11 @@ def train(
       namd train my.yaml --set network.channels=64 --set optimiser.epochs=100
       namd train my.yaml --output runs/my-model --resume
       namd train my.yaml --members 4 --output runs/my-committee
+      namd train mofd-sparse-16 --set data.file=my.h5 --set data.states=2
 
-    CONFIG is a YAML file; `namd config schema train` documents every key. The model folder holds
-    weights, errors per state and per gap bin, parity plots, a card, the log and the checkpoint.
+    CONFIG is a YAML file, or the name of a published network; `namd config schema train` documents
+    every key. The model folder holds weights, errors per state and per gap bin, parity plots, a
+    card, the log and the checkpoint.
 
     A committee is one model made of K: its folder holds theirs (member-1, …) and committee.json,
     and can be named wherever a model can. Its prediction is the mean, its uncertainty the standard
@@ -63,14 +65,14 @@ def train(
     from namd.config.training import TrainingConfig
     from namd.dynamics.stopping import stop_on_signals
     from namd.io.atomic import remove_leftovers
-    from namd.io.library import in_library
+    from namd.io.library import find_training_config, in_library
     from namd.io.run_folder import RunFolder, locked
     from namd.nn.parallel import use_threads
     from namd.train import pipeline
     from namd.train.committee import check_kind, plan_members
 
     use_threads()
-    config = in_library(config)
+    config = find_training_config(str(config)) or in_library(config)
     base = config.parent
     settings = load_config(config, TrainingConfig, overrides)
     folder = output if output is not None else Path("runs") / settings.name

@@ -36,14 +36,30 @@ def find_model(name: str, *, base: Path | None = None) -> Path:
     ModelError
         If there is no such folder.
     """
-    for candidate in _candidates(name, base, "models"):
-        if candidate.is_dir():
-            return candidate
-    raise ModelError(
-        "no such model, neither as a folder nor in the zoo",
-        where=f"model {name}",
-        hint=_suggest(name, [folder.name for folder in zoo()], "the zoo holds"),
-    )
+    return _model_folder(name, base, [folder.name for folder in zoo()])
+
+
+def find_network(name: str) -> Path:
+    """What says how a network is made: a training configuration, or the folder of a model.
+
+    Parameters
+    ----------
+    name
+        A training configuration or a model folder by path or by its name in the zoo. A file
+        ``.yaml`` that is not there is given back, to be missed as a configuration.
+
+    Raises
+    ------
+    ModelError
+        If there is nothing of that name.
+    """
+    path = find_training_config(name)
+    if path is None and Path(name).suffix in (".yaml", ".yml"):
+        path = Path(name)
+    if path is not None:
+        return path
+    planned = {file.stem for file in _training_configs("*")}
+    return _model_folder(name, None, [*(folder.name for folder in zoo()), *sorted(planned)])
 
 
 def zoo() -> list[Path]:
@@ -86,8 +102,7 @@ def find_training_config(name: str) -> Path | None:
     """
     if Path(name).suffix == ".yaml":
         return next((path for path in _candidates(name, None, "models") if path.is_file()), None)
-    files = (file for root in library_roots() for file in root.glob(f"models/*/{name}.yaml"))
-    return next((file for file in files if file.stem != "train"), None)
+    return next(_training_configs(name), None)
 
 
 def find_file(name: str, *, base: Path | None = None) -> Path:
@@ -121,6 +136,23 @@ def in_library(path: Path) -> Path:
         return path
     shelves = (root / path for root in library_roots())
     return next((file for file in shelves if file.is_file()), path)
+
+
+def _training_configs(name: str) -> Iterator[Path]:
+    for root in library_roots():
+        for shelf in ("published", "controls"):
+            yield from root.glob(f"models/{shelf}/{name}.yaml")
+
+
+def _model_folder(name: str, base: Path | None, known: list[str]) -> Path:
+    for candidate in _candidates(name, base, "models"):
+        if candidate.is_dir():
+            return candidate
+    raise ModelError(
+        "no such model, neither as a folder nor in the zoo",
+        where=f"model {name}",
+        hint=_suggest(name, known, "the zoo holds"),
+    )
 
 
 def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:

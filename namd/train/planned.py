@@ -6,7 +6,7 @@ from pathlib import Path
 from namd.config.loading import load_config
 from namd.config.training import TrainingConfig
 from namd.io.committee_file import is_committee, read_committee
-from namd.io.library import find_model, find_training_config
+from namd.io.library import find_network
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import read_header
 from namd.nn.summary import NetworkSummary, summarise
@@ -34,15 +34,12 @@ def planned_model(name: str) -> tuple[ModelInformation, Path]:
     DataError
         If its data cannot be read.
     """
-    path = find_training_config(name)
-    if path is None and Path(name).suffix in (".yaml", ".yml"):
-        path = Path(name)  # so that it is missed as a configuration, not as a model
-    if path is None:
-        folder = find_model(name)
-        if not is_committee(folder):
-            return read_header(folder)[1], folder
-        information = read_header(member_folders(folder)[0])[1]
-        return replace(information, name=read_committee(folder).name), folder
+    path = find_network(name)
+    if path.is_dir():
+        if not is_committee(path):
+            return read_header(path)[1], path
+        information = read_header(member_folders(path)[0])[1]
+        return replace(information, name=read_committee(path).name), path
     config = load_config(path, TrainingConfig)
     dataset = read_header_frames(config, base=path.parent)
     return model_information(config, dataset), path

@@ -167,6 +167,8 @@ def test_another_electronic_solution_is_told(
         (["--output", "o.xyz"], 3, "ending in one of: .h5, .hdf5"),
         (["--output", "o.h5"], 2, "on which surfaces"),
         (["--config", "engine.yaml", "--state", "3", "--output", "o.h5"], 2, "no state 3"),
+        (["--model", "m", "--workers", "2", "--output", "o.h5"], 2, "in one process"),
+        (["--model", "m", "--resume", "--output", "o.h5"], 2, "--resume"),
     ],
 )
 def test_what_makes_no_sense_is_said(

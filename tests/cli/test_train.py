@@ -137,13 +137,16 @@ def test_a_dry_run_checks_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("config", "states"), [("models/stilbene-ssr/train.yaml", "S0 S1"), ("mace-64", "S0")]
+)
 def test_a_configuration_of_the_library_needs_no_folder(
-    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    config: str, states: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     small = ("--dry-run", "--set", "network={kind: perceptron, hidden: 4, layers: 1}")
-    assert run(["train", "models/stilbene-ssr/train.yaml", *small]) == 0
-    assert "C14H12, states S0 S1" in capsys.readouterr().err
+    assert run(["train", config, *small]) == 0
+    assert f"C14H12, states {states}" in capsys.readouterr().err
 
 
 def test_the_default_folder_is_named_after_the_model(

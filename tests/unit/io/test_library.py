@@ -6,7 +6,7 @@ import pytest
 
 from namd.errors import ConfigError, DataError, ModelError
 from namd.io import library
-from namd.io.library import find_file, find_model, find_run_config, in_library
+from namd.io.library import find_file, find_model, find_network, find_run_config, in_library
 
 
 @pytest.fixture
@@ -75,3 +75,21 @@ def test_what_is_not_found_is_answered_with_what_there_is(shelves: tuple[Path, P
             find_run_config(no_name)
     with pytest.raises(DataError, match="no such file"):
         find_file("gone.h5")
+
+
+def test_a_network_is_a_configuration_of_the_zoo_or_a_model(shelves: tuple[Path, Path]) -> None:
+    checkout, installed = shelves
+    for shelf in ("published", "ethylene"):
+        (installed / "models" / shelf).mkdir()
+    planned = installed / "models" / "published" / "mace-64.yaml"
+    planned.write_text("")
+    (installed / "models" / "ethylene" / "engine.yaml").write_text("")
+    assert find_network("mace-64") == planned
+    assert find_network("both") == checkout / "models" / "both"
+    assert find_network("mine.yaml") == Path("mine.yaml")
+    with pytest.raises(ModelError) as missing:
+        find_network("mace-46")
+    assert missing.value.hint is not None
+    assert 'did you mean "mace-64"?' in missing.value.hint
+    with pytest.raises(ModelError):  # a configuration, but of no training
+        find_network("engine")
