@@ -14,6 +14,13 @@ from pydantic_core import ErrorDetails
 from namd.errors import ConfigError
 
 _MISSING = object()
+_TELLING = {
+    "training": "active-learn",
+    "network": "train",
+    "potential": "run surface-hopping",
+    "engine": "label",
+}
+"""A key that only one kind of configuration has, and the command that takes it."""
 
 
 def complaint(
@@ -33,6 +40,14 @@ def complaint(
         The file's name.
     """
     details = error.errors(include_url=False)
+    if any(detail["type"] == "missing" and len(detail["loc"]) == 1 for detail in details):
+        foreign = [key for key in data if key in _TELLING and key not in model_class.model_fields]
+        if foreign:
+            return ConfigError(
+                f"this is a configuration for `namd {_TELLING[foreign[0]]}`",
+                where=where,
+                hint=f"keys that are needed here: {', '.join(_required(model_class))}",
+            )
     first, others = details[0], details[1:]
     path, value = _locate(first, data)
     message, hint = _explain(first, path, value, model_class)
@@ -42,6 +57,10 @@ def complaint(
         hint = "; ".join(filter(None, [hint, f"also wrong: {', '.join(more)}"]))
     shown = "" if value is _MISSING or isinstance(value, dict | list) else f" = {_show(value)}"
     return ConfigError(message, where=f"{where}  {'.'.join(path)}{shown}".rstrip(), hint=hint)
+
+
+def _required(model_class: type[BaseModel]) -> list[str]:
+    return [name for name, field in model_class.model_fields.items() if field.is_required()]
 
 
 def _show(value: Any) -> str:

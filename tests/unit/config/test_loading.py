@@ -15,8 +15,11 @@ from namd.config.loading import (
     resolved_config,
     validate,
 )
+from namd.config.run import RunConfig
 from namd.config.section import Section
+from namd.config.training import TrainingConfig
 from namd.errors import ConfigError
+from namd.io.library import find_file
 
 
 class Round(Section):
@@ -140,3 +143,20 @@ def test_a_union_tag_that_is_called_like_a_key_is_left_out_of_the_place() -> Non
     with pytest.raises(ConfigError) as caught:
         validate({"engine": engine}, LabellingConfig, where="label.yaml")
     assert caught.value.where == "label.yaml  engine.energies.unit"
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "said"),
+    [
+        ("trajectories/stilbene-cis.yaml", TrainingConfig, "`namd run surface-hopping`"),
+        ("models/stilbene-ssr/train.yaml", RunConfig, "`namd train`"),
+        ("models/ethylene-casscf/engine.yaml", RunConfig, "`namd label`"),
+        ("models/ethylene-casscf/active.yaml", TrainingConfig, "`namd active-learn`"),
+    ],
+)
+def test_a_configuration_of_another_kind_is_told(file: str, kind: type[Section], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(find_file(file), kind)
+    assert caught.value.message == f"this is a configuration for {said}"
+    assert caught.value.hint is not None
+    assert ("potential" if kind is RunConfig else "data") in caught.value.hint
