@@ -146,20 +146,21 @@ def show(rounds: dict[str, list[dict[str, Any]]], *, frames: int) -> None:
 
 def draw(rounds: dict[str, list[dict[str, Any]]], *, frames: int) -> Figure:
     with rc_context(STYLE):
-        figure = Figure(figsize=(13.5, 2.7), layout="constrained")
-        panels = figure.subplots(1, len(PANELS))
+        figure = Figure(figsize=(8.4, 4.8), layout="constrained")
+        panels = figure.subplots(2, len(PANELS) // 2, sharex=True).ravel()
         for axes, (name, label) in zip(panels, PANELS.items(), strict=True):
             for way, colour, marker in zip(WAYS, PALETTE, "os", strict=False):
                 points = [(row["labels"], row[name]) for row in rounds[way]]
                 axes.plot(
                     *zip(*points, strict=True), color=colour, marker=marker, markersize=4, label=way
                 )
-            axes.set_xlabel("labels")
             axes.set_ylabel(label)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.grid(color=PALE, lw=0.4, alpha=0.6)
             if name != "coupling_r2":
                 axes.set_ylim(bottom=0)
+        for axes in panels[len(panels) // 2 :]:
+            axes.set_xlabel("labels")
         for axes in panels[:2]:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_ylim(0.0, 1.05)

@@ -14,7 +14,7 @@ PANELS = (
     ("force_mae_mev_per_angstrom", "force error / meV/Å"),
     ("coupling_r2", "coupling R²"),
 )
-_LOOKS = {"random": (PALETTE[0], "s", "random"), "active": (PALETTE[1], "o", "active")}
+_LOOKS = {"active": (PALETTE[0], "o", "active"), "random": (PALETTE[1], "s", "random")}
 
 
 def draw(table: dict[str, Any], *, subject: str) -> Figure:
@@ -28,10 +28,11 @@ def draw(table: dict[str, Any], *, subject: str) -> Figure:
         Second line of the title.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.25 * len(PANELS), 2.8), layout="constrained")
-        for axes, (name, label) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-            for way, points in table.items():
-                colour, marker, word = _LOOKS[way]
+        figure = Figure(figsize=(8.4, 4.8), layout="constrained")
+        panels = figure.subplots(2, 3).ravel()
+        for axes, (name, label) in zip(panels, PANELS, strict=False):
+            for way, (colour, marker, word) in _LOOKS.items():
+                points = table[way]
                 counts = [int(count) for count in points]
                 cells = [points[count][name] for count in points]
                 axes.fill_between(
@@ -50,6 +51,7 @@ def draw(table: dict[str, Any], *, subject: str) -> Figure:
             axes.set_xlabel("labels")
             axes.set_ylabel(label)
             axes.grid(color=PALE, lw=0.4, alpha=0.6)
-        axes.legend()
+        panels[-1].axis("off")
+        panels[-1].legend(*panels[0].get_legend_handles_labels(), loc="center left")
         write_title(figure, "Active against random", subject)
     return figure
