@@ -43,8 +43,9 @@ def spectrum_figure(found: Spectrum, *, subject: str, molar: bool = False) -> Fi
             alpha=0.15,
             linewidth=0,
         )
+        broadening = f"{found.line.capitalize()} lines, {found.width_ev:.2g} eV wide"
         curve = axes.plot(
-            found.energy_ev, factor * found.cross_section, color=INK, lw=1.6, label="absorption"
+            found.energy_ev, factor * found.cross_section, color=INK, lw=1.6, label=broadening
         )
         interval = Patch(color=INK, alpha=0.15, lw=0, label="95 % interval")
         handles: list[Artist] = [*curve, interval]
