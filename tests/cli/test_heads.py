@@ -47,6 +47,17 @@ HEADS = {
     "residual": "{kind: quasi-diabatic, residual: true}",
     "odd": "{kind: quasi-diabatic, odd_diabats: [1]}",
 }
+MACE = (
+    "kind: mace, channels: 2, l_max: 1, hidden_l: 1, correlation: 2, radial_hidden: [4], hidden: 4"
+)
+CORMORANT = "kind: cormorant, channels: 2, l_max: 1, layers: 2, hidden: 4"
+PUBLISHED = {
+    "MACE": f"{{{MACE}}}",
+    "sparse MoFD": f"{{{MACE}, fusion: sparse}}",
+    "dense MoFD": f"{{{MACE}, fusion: dense}}",
+    "Cormorant": f"{{{CORMORANT}}}",
+    "CoFD": f"{{{CORMORANT}, fusion: sparse}}",
+}
 
 
 @pytest.fixture
@@ -85,6 +96,23 @@ def test_every_head_is_trained_described_and_run(
     ensemble = read_ensemble(folder / "run")
     assert ensemble.n_trajectories == 3
     assert len(ensemble.time) == 5
+
+
+@pytest.mark.parametrize("network", PUBLISHED.values(), ids=PUBLISHED)
+def test_every_published_network_is_trained_evaluated_and_run(
+    folder: Path, network: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With more diabats than states, by the electronics that the default run has."""
+    assert train(folder, f"network={network}", "diabats=3") == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(folder / "model"), str(folder / "labels.h5"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["coupling_r2"] is not None
+    command = ["run", "surface-hopping", str(folder / "run.yaml"), "--output", str(folder / "run")]
+    change = ["--set", "dynamics.electronic=local-diabatization"]
+    assert run([*command, *change]) == 0
+    ensemble = read_ensemble(folder / "run")
+    assert (ensemble.n_trajectories, len(ensemble.time)) == (3, 5)
+    assert np.isfinite(ensemble.energies).all()
 
 
 def test_the_matrix_of_the_labels_is_learned_in_their_basis(folder: Path) -> None:
