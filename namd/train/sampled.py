@@ -3,10 +3,10 @@
 For two states a frame has three derivative fields, F_0, F_1 and h_01. Each step draws one of them
 per frame, c ∈ {F_0, F_1, h}, with equal probability; its field is a single vector–Jacobian product
 of W, with the cotangent −u_k u_kᵀ or (u_0 u_1ᵀ + u_1 u_0ᵀ)/2. Energies and gaps are exact in every
-step. The expectation over the draw is the full loss of :mod:`namd.train.loss`.
-
-Where the pair is nearly degenerate only the mean force is meaningful on its own, and is drawn
-always: cotangent −(u_0 u_0ᵀ + u_1 u_1ᵀ)/2.
+step. The expectation over the draw is the full loss of :mod:`namd.train.loss`, but for frames where
+the pair is nearly degenerate: there no single derivative is meaningful on its own but the mean
+force, cotangent −(u_0 u_0ᵀ + u_1 u_1ᵀ)/2, which is drawn always. What the full loss also learns
+of such a frame, the plane that half the difference of the forces and h span, is left out.
 """
 
 import torch
