@@ -2,8 +2,10 @@
 
 ::
 
-    g_ij = f(r_ij) [g_ij ⊕ F_i·F_j ⊕ B(r_ij)] W                            edges, per channel and l
-    F_i' = [F_i ⊕ F_i ⊗ F_i ⊕ Σ_j g_ij Y(r̂_ij) ⊗ F_j (⊕ fusion block)] W   atoms
+    g_ij = f(r_ij) [g_ij ⊕ F_i·F_j ⊕ B(r_ij)] W                             edges, per channel and l
+    F_i' = [F_i ⊕ F_i ⊗ F_i ⊕ Σ_j g_ij Y(r̂_ij) ⊗ F_j/√n̄ (⊕ fusion block)] W   atoms
+
+with F_i·F_j the mean over the 2l + 1 components and n̄ the usual number of neighbours.
 
 Cormorant is Anderson, Hy and Kondor, NeurIPS 2019, arXiv:1906.04015 (eqs. 11 to 14); CoFD adds the
 three-leg fusion block (:mod:`namd.nn.published.three_leg`), Li et al. 2024,
