@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from namd.data.reading import read_dataset
-from namd.io.library import find_model
+from namd.io.library import find_file, find_model
 from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import load_model
 from namd.nn.parallel import use_threads
@@ -40,15 +40,19 @@ def milliseconds(
 
 def main() -> None:
     parser = measuring.parser(__doc__)
-    parser.add_argument("--model", default="stilbene-ssr", help="its data folder has geometries")
-    parser.add_argument("--data", default="stilbene-ssr-thinned.h5")
+    parser.add_argument("--model", default="stilbene-ssr-3500")
+    parser.add_argument(
+        "--data",
+        default="models/stilbene-ssr/data/stilbene-ssr-thinned.h5",
+        help="geometries of its molecule",
+    )
     parser.add_argument("--members", type=int, default=4)
     options = parser.parse_args()
     use_threads(1)
     about = measuring.machine(threads=1)
-    folder, members = find_model(options.model), options.members
-    model = load_model(folder)
-    frames = torch.from_numpy(read_dataset(folder / "data" / options.data)["positions"])
+    members = options.members
+    model = load_model(find_model(options.model))
+    frames = torch.from_numpy(read_dataset(find_file(options.data))["positions"])
     result = {}
     for trajectories in (SLICE, 8 * SLICE):
         apart = members * milliseconds(model, frames[:trajectories], size=SLICE)

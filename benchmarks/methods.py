@@ -1,4 +1,4 @@
-"""What each surface-hopping method costs in a step of the shipped model, relative to the default.
+"""What a step of each surface-hopping method costs relative to the default (32 channels).
 
     python benchmarks/methods.py --threads 2 [--batch 64] [--json FILE]
 
@@ -35,7 +35,9 @@ _WARM_STEPS = 5
 
 def main() -> None:
     parser = measuring.parser(__doc__)
-    parser.add_argument("--model", default="stilbene-ssr", help="model folder or name in the zoo")
+    parser.add_argument(
+        "--model", default="stilbene-ssr-3500", help="model folder or name in the zoo"
+    )
     parser.add_argument("--threads", type=int, help="threads (default: the cores there are)")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5, help="stretches of steps [5]")

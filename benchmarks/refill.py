@@ -116,7 +116,7 @@ class SpreadRules(FinishRules):
 
 
 def stilbene_case() -> Case:
-    job = stilbene_job(trajectories=TRAJECTORIES, model="stilbene-ssr")
+    job = stilbene_job(trajectories=TRAJECTORIES, model="stilbene-ssr-3500")
     return Case(
         potential=job.potential,
         batch=job.begin(trajectories=TRAJECTORIES),

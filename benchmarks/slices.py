@@ -27,7 +27,7 @@ from namd.potentials.network import NetworkPotential
 
 def main() -> None:
     parser = measuring.parser(__doc__)
-    parser.add_argument("--model", default="stilbene-ssr")
+    parser.add_argument("--model", default="stilbene-ssr-3500")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--molecules", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--repeats", type=int, default=9)

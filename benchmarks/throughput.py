@@ -2,10 +2,10 @@
 
     python benchmarks/throughput.py --threads 2 [--batch 1 32 64 256] [--json FILE]
 
-What `namd benchmark throughput` measures, and more of it, for one network: the shipped model unless
-another is given. The steps are those of a run of trajectories/stilbene-cis.yaml (Wigner samples of
-cis-stilbene in S1, all guards on), called through namd.dynamics.step.step without output or
-checkpoints.
+What `namd benchmark throughput` measures, and more of it, for one network: the shipped model of 32
+channels unless another is given. The steps are those of a run of trajectories/stilbene-cis.yaml
+(Wigner samples of cis-stilbene in S1, all guards on), called through namd.dynamics.step.step
+without output or checkpoints.
 
 * steps_per_second: trajectory steps per second, median and range of several stretches of steps from
   the same start. One trajectory step is 0.5 fs of one molecule.
@@ -49,7 +49,7 @@ _WARM_STEPS = 3
 def main() -> None:
     parser = measuring.parser(__doc__)
     parser.add_argument(
-        "--model", default="stilbene-ssr", help="model or training configuration of stilbene"
+        "--model", default="stilbene-ssr-3500", help="model or training configuration of stilbene"
     )
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of a configuration")
     parser.add_argument("--threads", type=int, help="threads (default: the cores there are)")

@@ -19,14 +19,14 @@ from namd.data.splits import split_groups
 from namd.io.library import find_file
 from namd.train.predictors import load_predictor
 
-TRAINING = "models/stilbene-ssr/train.yaml"
+TRAINING = "models/stilbene-ssr-3500/train.yaml"
 STRATEGIES = ("random", "active")
 SELECTION = SelectionConfig(fill=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The shipped labels, split as the shipped model was.
+    """The shipped labels, split as that of the model stilbene-ssr-3500.
 
     Parameters
     ----------

@@ -71,45 +71,45 @@ NETWORKS: dict[str, Competitor] = {
     "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=31),
     "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=54),
     "ours": Competitor(
-        title="ours", config="models/stilbene-ssr/train.yaml", learning_rate=0.005, cost=6
+        title="ours", config="models/stilbene-ssr-3500/train.yaml", learning_rate=0.005, cost=6
     ),
     "ours-off": Competitor(
         title="ours, fusion off",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         changes=_OFF,
         learning_rate=0.005,
         cost=4,
     ),
     "ours-off-wide": Competitor(
         title="ours, fusion off, 70 channels",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         changes=(*_OFF, "network.channels=70"),
         learning_rate=0.005,
         cost=7,
     ),
     "states": Competitor(
         title="energies, forces, h of the states",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         learning_rate=0.005,
         cost=13,
     ),
     "diabats": Competitor(
         title="the method's W and its gradient",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         changes=("loss.target=diabatic",),
         learning_rate=0.005,
         cost=13,
     ),
     "three-diabats": Competitor(
         title="of the states, three diabats",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         changes=("diabats=3",),
         learning_rate=0.005,
         cost=13,
     ),
     "direct": Competitor(
         title="of the states, direct head",
-        config="models/stilbene-ssr/train.yaml",
+        config="models/stilbene-ssr-3500/train.yaml",
         changes=("head.kind=direct",),
         learning_rate=0.005,
         cost=13,

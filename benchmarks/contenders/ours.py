@@ -1,6 +1,6 @@
 """Our networks: potential and whole steps of two states, training on energy and forces of one.
 
-The production network and the published ones, with fresh weights; with 32 channels it is the
+The production network and the published ones, with fresh weights; with 32 channels it is a
 shipped model, whose trajectories try to hop as often as real ones do. ``potential`` is more than
 the peers do: energies of both states and the force of one, by the class that ``namd run`` uses.
 """
@@ -21,8 +21,12 @@ from namd.train.batch_loss import set_gradient
 from namd.train.labels import Labels
 
 NETWORKS = {
-    "fusion 32": ("models/stilbene-ssr/train.yaml", "network.channels=32", "stilbene-ssr"),
-    "fusion 64": ("models/stilbene-ssr/train.yaml", "network.channels=64"),
+    "fusion 32": (
+        "models/stilbene-ssr-3500/train.yaml",
+        "network.channels=32",
+        "stilbene-ssr-3500",
+    ),
+    "fusion 64": ("models/stilbene-ssr-3500/train.yaml", "network.channels=64"),
     "mace 64 0e+1o+2e+3o": ("mace-64", "network.channels=64"),
     "mofd-sparse 16": ("mofd-sparse-16", "network.channels=16"),
 }

@@ -76,7 +76,7 @@ def test_a_model_without_configuration_is_timed_without_training(
         shutil.copy(find_model("stilbene-ssr") / name, folder)
     assert throughput(str(folder), "--batch", "1,33", "--longest", "0") == 0
     shown = capsys.readouterr()
-    assert "stilbene-ssr (fusion, trained, S0 S1, 62384 parameters)" in shown.out
+    assert "stilbene-ssr (fusion, trained, S0 S1, 133424 parameters)" in shown.out
     assert "left out:" in shown.out
     assert "no training: " in shown.err
     assert "train.yaml: there is no such file" in shown.err

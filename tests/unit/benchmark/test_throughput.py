@@ -125,6 +125,6 @@ def test_a_trained_model_is_as_it_is() -> None:
     assert found.trained
     assert found.potential.describe()["digest"]
     assert found.training is not None
-    assert found.training.loss.derivatives == "sampled"
+    assert found.training.loss.target == "diabatic"
     with pytest.raises(ConfigError, match="is a trained model"):
         find_subject("stilbene-ssr", overrides=["network.channels=8"])
