@@ -31,6 +31,7 @@ from torch import Tensor
 from namd.errors import ConfigError
 from namd.nn.fusion.backends.choice import backend, implementation
 from namd.nn.fusion.columns import Columns, Order, columns_of
+from namd.nn.registration import apply, inside_transform, register
 
 _TO_FIRST: Order = (2, 1, 0)  # what is differentiated changes places with the output
 _TO_SECOND: Order = (2, 0, 1)
@@ -64,8 +65,8 @@ def cg_product(
     ConfigError
         If shapes or precisions do not fit each other and the table.
     """
-    if _inside_transform():
-        return _apply(_Product, a, b, w, table)
+    if inside_transform():
+        return apply(_Product, a, b, w, table)
     result: Tensor = torch.ops.namd.cg_product.default(a, b, w, table)
     return result
 
@@ -83,20 +84,9 @@ def cg_reduction(
     ConfigError
         If shapes or precisions do not fit each other and the table.
     """
-    if _inside_transform():
-        return _apply(_Reduction, a, b, g, table)
+    if inside_transform():
+        return apply(_Reduction, a, b, g, table)
     result: Tensor = torch.ops.namd.cg_reduction.default(a, b, g, table)
-    return result
-
-
-def _inside_transform() -> bool:
-    # Dynamo would lose the derivatives of what a function closes over; the operator is refused.
-    active: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001  (no public way)
-    return active and not torch.compiler.is_compiling()
-
-
-def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
-    result: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -211,8 +201,12 @@ _OPERATORS = {
     "cg_reduction": (_reduction, _fake_reduction, _reduction_backward),
 }
 for _name, (_compute, _fake, _backward) in _OPERATORS.items():
-    _library.impl(_name, _compute, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"namd::{_name}", _fake, lib=_library)
-    torch.library.register_autograd(
-        f"namd::{_name}", _backward, setup_context=_remember, lib=_library
+    register(
+        _library,
+        _name,
+        key="CompositeExplicitAutograd",
+        compute=_compute,
+        fake=_fake,
+        remember=_remember,
+        backward=_backward,
     )

@@ -23,6 +23,7 @@ from torch import Tensor
 from namd.nn.published.edge_checks import checked_index, checked_tables
 from namd.nn.published.edge_loops import NARROW, WIDE, harmonics_loop, rows_loop
 from namd.nn.published.edge_tables import OTHERS, RADIAL, RESULT, SOURCE
+from namd.nn.registration import apply, inside_transform, register
 
 _ALL = (SOURCE, RADIAL, RESULT)
 _Edges = tuple[Tensor, Tensor, Sequence[int]]
@@ -67,8 +68,8 @@ def edge_rows(  # noqa: PLR0917  (in the order of the operator)
         If shapes, precisions or rows do not fit each other and the form.
     """
     arguments = (inner, factor, y, within, index, rows, leg, form)
-    if _inside_transform():
-        return _apply(_Rows, *arguments)
+    if inside_transform():
+        return apply(_Rows, *arguments)
     result: Tensor = torch.ops.namd.edge_rows.default(*arguments)
     return result
 
@@ -90,20 +91,9 @@ def edge_harmonics(  # noqa: PLR0917
         If shapes, precisions or rows do not fit each other and the form.
     """
     arguments = (s, r, g, within, index, rows, form)
-    if _inside_transform():
-        return _apply(_Harmonics, *arguments)
+    if inside_transform():
+        return apply(_Harmonics, *arguments)
     result: Tensor = torch.ops.namd.edge_harmonics.default(*arguments)
-    return result
-
-
-def _inside_transform() -> bool:
-    # Dynamo would lose the derivatives of what a function closes over; the operator is refused.
-    active: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001  (no public way)
-    return active and not torch.compiler.is_compiling()
-
-
-def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
-    result: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -236,8 +226,12 @@ _OPERATORS = {
     "edge_harmonics": (_harmonics, _fake_harmonics, _harmonics_backward),
 }
 for _name, (_compute, _fake, _backward) in _OPERATORS.items():
-    _library.impl(_name, _compute, "CPU")
-    torch.library.register_fake(f"namd::{_name}", _fake, lib=_library)
-    torch.library.register_autograd(
-        f"namd::{_name}", _backward, setup_context=_remember, lib=_library
+    register(
+        _library,
+        _name,
+        key="CPU",
+        compute=_compute,
+        fake=_fake,
+        remember=_remember,
+        backward=_backward,
     )
