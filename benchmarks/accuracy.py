@@ -16,7 +16,8 @@ budget.
     python benchmarks/accuracy.py table --input FOLDER --json benchmarks/results/accuracy.json
         [--page docs/network-comparison.md] [--figure docs/network-comparison.png]
 
-puts what is finished together; without --input the tables and figures are made of the JSON.
+puts what is finished together, beside what the JSON holds of networks and cases that FOLDER lacks;
+without --input the tables and figures are made of the JSON.
 """
 
 import argparse
@@ -26,9 +27,10 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from comparison.cases import CASES
-from comparison.collect import collect, machines, read_results
+from comparison.collect import collect, keep, read_results
 from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.rates import show_rates
@@ -85,11 +87,12 @@ def table(options: argparse.Namespace) -> int:
         if not results:
             raise DataError("no training is finished here", where=str(options.input))
         cases = collect(results)
+        if options.json is not None and options.json.exists():
+            keep(_cases(options.json), cases)
         add_operations(cases)
-        kept = {"trained_on": machines(results), "cases": cases}
-        finish(kept, about=machine(), path=options.json)
+        finish({"cases": cases}, about=machine(), path=options.json)
     elif options.json is not None:
-        cases = json.loads(options.json.read_text(encoding="utf-8"))["cases"]
+        cases = _cases(options.json)
     else:
         raise DataError("there is nothing to make a table of", where="--input, --json")
     print("\n".join(tables(cases)))
@@ -101,6 +104,10 @@ def table(options: argparse.Namespace) -> int:
             save_figure(draw(case), path)
             print(f"written to {path}")
     return 0
+
+
+def _cases(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))["cases"])
 
 
 def one(options: argparse.Namespace) -> int:

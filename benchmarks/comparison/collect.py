@@ -81,6 +81,22 @@ def collect(results: Sequence[Result]) -> dict[str, Any]:
     return cases
 
 
+def keep(earlier: dict[str, Any], cases: dict[str, Any]) -> None:
+    """Add to collected cases what an earlier collection knows of other networks and other cases.
+
+    Raises
+    ------
+    DataError
+        If a case had another budget then.
+    """
+    for name, before in earlier.items():
+        now = cases.setdefault(name, {**before, "networks": {}})
+        equal = [key for key in before if key not in ("title", "networks")]
+        _common([before, now], equal, where=name)
+        both = before["networks"] | now["networks"]
+        now["networks"] = {network: both[network] for network in NETWORKS if network in both}
+
+
 def machines(results: Sequence[Result]) -> list[dict[str, Any]]:
     """The different machines and versions that trained, each with its number of trainings."""
     kept = ("namd", "torch", "numba", "numpy", "python", "processor", "cpus")
@@ -100,7 +116,8 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     -------
     dict
         ``parameters``, ``learning_rate``, ``title``, ``presentations``, ``epochs``;
-        ``seeds`` that ended and those that ``diverged``; ``devices``; ``test`` and
+        ``seeds`` that ended and those that ``diverged``; ``devices``; ``trained_on``: see
+        :func:`machines`; ``test`` and
         ``validation``: statistics of :func:`quantities` and of the same per state, per pair and
         per gap bin; ``training_s`` and ``step_ms``: statistics of processor seconds (of wall time
         on a GPU), None where the
@@ -120,6 +137,7 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
         "seeds": [row["seed"] for row in ended],
         "diverged": [row["seed"] for row in rows if "failed" in row],
         "devices": devices,
+        "trained_on": machines(rows),
         "training_s": timed(lambda row: row["training"][clock[0]]),
         "step_ms": timed(lambda row: row["inference"][clock[1]]),
         **{

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from comparison.cases import CASES
-from comparison.collect import collect, machines, quantities, read_results, spread
+from comparison.collect import collect, keep, machines, quantities, read_results, spread
 from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.table import BEGIN, END, NOT_RUN, tables, write_tables
@@ -191,6 +191,23 @@ def test_machines_are_counted():
     rows = [result(0), result(1), result(0, network="cofd", device="NVIDIA H100")]
     found = {entry["device"]: entry["trainings"] for entry in machines(rows)}
     assert found == {"cpu": 2, "NVIDIA H100": 1}
+
+
+def test_what_was_collected_before_is_kept_beside_what_is_new():
+    earlier = collected(
+        *[result(seed, network="cofd") for seed in range(3)],
+        result(0),
+        result(0, case="stilbene-950", network="mace-16"),
+    )
+    now = collected(result(0), result(1))
+    expected = now["stilbene-285"]["networks"]["ours"]
+    keep(earlier, now)
+    assert list(now["stilbene-285"]["networks"]) == ["cofd", "ours"]
+    assert now["stilbene-285"]["networks"]["ours"] == expected
+    assert now["stilbene-285"]["networks"]["cofd"]["seeds"] == [0, 1, 2]
+    assert now["stilbene-950"] == earlier["stilbene-950"]
+    with pytest.raises(DataError, match="presentations differs"):
+        keep(earlier, collected(result(0, presentations=99)))
 
 
 def test_every_network_that_has_results_is_drawn_with_its_bars():
