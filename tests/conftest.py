@@ -34,6 +34,7 @@ def _write_ensemble(
     amplitudes: Any = None,
     positions: Any = None,
     hops: Sequence[tuple[int, float, int, int, bool]] = (),
+    hop_positions: Any = None,
     reason: Any = None,
     final_step: Any = None,
     frame_fs: float = 10.0,
@@ -102,7 +103,9 @@ def _write_ensemble(
         put("hops/step", np.zeros(len(hops)), "i8")
         put("hops/gap", np.full(len(hops), 0.01), "f8", "hartree")
         put("hops/kinetic_energy", np.full(len(hops), 0.1), "f8", "hartree")
-        put("hops/positions", np.zeros((len(hops), atoms, 3)), "f4", "bohr")
+        if hop_positions is None:
+            hop_positions = np.zeros((len(hops), atoms, 3))
+        put("hops/positions", hop_positions, "f4", "bohr")
         final = status[-1] if n_frames else np.zeros(n)
         put("final/status", final, "i1")
         put("final/reason", np.where(final == 2, 1, 0) if reason is None else reason, "i1")

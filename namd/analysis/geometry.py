@@ -58,3 +58,18 @@ def dihedral(
     sine = np.linalg.norm(b2, axis=-1) * (b1 * second).sum(axis=-1)
     cosine = (first * second).sum(axis=-1)
     return np.where(np.hypot(sine, cosine) > _SMALL, np.arctan2(sine, cosine), np.nan)
+
+
+def pyramidalisation(
+    positions: Float[np.ndarray, "*batch atom 3"], centre: tuple[int, int, int, int]
+) -> Float[np.ndarray, "*batch"]:
+    """Unsigned angle of the bond a–c with the plane of c, i and j, 0 … π/2.
+
+    ``centre`` is (c, a, i, j). With the normal n = (r_i − r_c) × (r_j − r_c) and the bond
+    b = r_c − r_a the angle is atan2(|n·b|, |n × b|).
+    """
+    c, anchor, i, j = (positions[..., atom, :] for atom in centre)
+    normal, bond = np.cross(i - c, j - c), c - anchor
+    sine = np.abs((normal * bond).sum(axis=-1))
+    cosine = np.linalg.norm(np.cross(normal, bond), axis=-1)
+    return np.where(np.hypot(sine, cosine) > _SMALL, np.arctan2(sine, cosine), np.nan)

@@ -59,14 +59,16 @@ def hop_statistics(ensemble: Ensemble) -> list[HopStatistics]:
                     accepted=int(made.sum()),
                     frustrated=int((kind & ~made).sum()),
                     trajectories=len(np.unique(hops.trajectory[made])),
-                    time_fs=_quartiles(hops.time[made] * FS_PER_ATOMIC_TIME),
-                    gap_ev=_quartiles(hops.gap[made] * EV_PER_HARTREE),
+                    time_fs=quartiles(hops.time[made] * FS_PER_ATOMIC_TIME),
+                    gap_ev=quartiles(hops.gap[made] * EV_PER_HARTREE),
                 )
             )
     return rows
 
 
-def _quartiles(values: Float[np.ndarray, " hop"]) -> Quartiles | None:
+def quartiles(values: Float[np.ndarray, " hop"]) -> Quartiles | None:
+    """Quartiles of what is known (no NaN); None of nothing."""
+    values = values[np.isfinite(values)]
     if not len(values):
         return None
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])

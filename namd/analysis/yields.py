@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from namd.analysis.geometry import angle, dihedral, distance, min_distance
+from namd.analysis.geometry import angle, dihedral, distance, min_distance, pyramidalisation
 from namd.analysis.intervals import wilson
 from namd.config.classes import AnalysisConfig, Coordinate, check_atoms
 from namd.io.ensemble import ACTIVE, Ensemble, is_parked, parking_reasons
@@ -101,6 +101,9 @@ def coordinate_values(
             values = distance(positions, coordinate.atoms) * ANGSTROM_PER_BOHR
         case "min_distance":
             values = min_distance(positions, coordinate.pairs) * ANGSTROM_PER_BOHR
+        case "pyramidalisation":
+            each = [pyramidalisation(positions, centre) for centre in coordinate.centres]
+            values = np.degrees(np.max(each, axis=0))
         case "position":
             axis = "xyz".index(coordinate.axis)
             values = positions[..., coordinate.atom, axis] * ANGSTROM_PER_BOHR

@@ -9,7 +9,6 @@ from namd.cli import console
 
 if TYPE_CHECKING:
     from namd.analysis.yields import Share, Yields
-    from namd.config.classes import AnalysisConfig
     from namd.io.ensemble import Ensemble
 
 
@@ -45,8 +44,8 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
 
     \b
     A file of classes (atoms count from 0; kinds: dihedral, unsigned 0 to 180 degrees, angle,
-    distance, min_distance over several pairs, position along an axis; bounds: at_least_degrees,
-    below_degrees, at_least_angstrom, below_angstrom):
+    distance, min_distance over several pairs, pyramidalisation, position along an axis; bounds:
+    at_least_degrees, below_degrees, at_least_angstrom, below_angstrom):
       coordinates:
         - {kind: dihedral, name: torsion, atoms: [5, 6, 7, 8]}
       classes:
@@ -61,6 +60,7 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
     """
     from namd.analysis.subject import subject
     from namd.analysis.yields import quantum_yields
+    from namd.cli.analyze_classes import read_classes
     from namd.io.ensemble import read_ensemble
 
     if figure is not None:
@@ -68,7 +68,7 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
 
         check_figure_path(figure)
     ensemble = read_ensemble(run)
-    result = quantum_yields(ensemble, _classes(ensemble, classes))
+    result = quantum_yields(ensemble, read_classes(ensemble, classes))
     if figure is not None:
         from namd.analysis.figures import save_figure, yields_figure
 
@@ -78,27 +78,6 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
         console.result_json(_as_json(ensemble, result))
     else:
         _show(ensemble, result)
-
-
-def _classes(ensemble: "Ensemble", file: Path | None) -> "AnalysisConfig":
-    """Take the classes from the file given, else from the run's own configuration."""
-    from namd.config.classes import AnalysisConfig
-    from namd.config.loading import read_yaml, validate
-    from namd.errors import ConfigError
-    from namd.io.library import in_library
-
-    file = None if file is None else in_library(file)
-    source = ensemble.config if file is None else read_yaml(file)
-    data, where = source.get("analysis"), f"{file or ensemble.path}  analysis"
-    if file is not None and "analysis" not in source:
-        data, where = source, str(file)
-    if not isinstance(data, dict):
-        raise ConfigError(
-            "expected classes of geometries, found none" if data is None else "expected a mapping",
-            where=where,
-            hint="give --classes FILE.yaml; `namd analyze quantum-yield --help` shows one",
-        )
-    return validate(data, AnalysisConfig, where=where)
 
 
 def _as_json(ensemble: "Ensemble", result: "Yields") -> dict[str, object]:

@@ -24,6 +24,8 @@ AtomIndex = NonNegativeInt
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 
 RESERVED = frozenset({"undecided", "failed"})
+ANGULAR = frozenset({"dihedral", "angle", "pyramidalisation"})
+"""Kinds of coordinates that are in degrees; the others are in Å."""
 
 
 class Dihedral(Section):
@@ -62,6 +64,21 @@ class MinDistance(Section):
     )
 
 
+class Pyramidalisation(Section):
+    """How far three-coordinate atoms are from flat, 0° to 90°; of several the one that is furthest.
+
+    At each centre it is the angle of the bond to the anchor with the plane of the centre and its
+    two other neighbours.
+    """
+
+    kind: Literal["pyramidalisation"]
+    name: Name = Field(description="how bounds refer to this coordinate")
+    centres: tuple[tuple[AtomIndex, AtomIndex, AtomIndex, AtomIndex], ...] = Field(
+        min_length=1,
+        description="0-based atom numbers of each centre: itself, the anchor, its other neighbours",
+    )
+
+
 class Position(Section):
     """One Cartesian coordinate of one atom, for model particles."""
 
@@ -72,7 +89,8 @@ class Position(Section):
 
 
 Coordinate = Annotated[
-    Dihedral | Angle | Distance | MinDistance | Position, Field(discriminator="kind")
+    Dihedral | Angle | Distance | MinDistance | Pyramidalisation | Position,
+    Field(discriminator="kind"),
 ]
 
 
@@ -168,6 +186,8 @@ def _atom_groups(coordinate: Coordinate) -> tuple[tuple[int, ...], ...]:
     match coordinate.kind:
         case "min_distance":
             return coordinate.pairs
+        case "pyramidalisation":
+            return coordinate.centres
         case "position":
             return ((coordinate.atom,),)
         case _:
@@ -180,7 +200,7 @@ def _check_bound(bound: Bound, class_name: str, kinds: dict[str, Any]) -> None:
         raise ValueError(
             f"class {class_name!r} refers to {bound.coordinate!r}; declared coordinates: {known}"
         )
-    if bound.is_angular != (kinds[bound.coordinate] in {"dihedral", "angle"}):
+    if bound.is_angular != (kinds[bound.coordinate] in ANGULAR):
         unit = "angstrom" if bound.is_angular else "degrees"
         raise ValueError(
             f"class {class_name!r}: bounds on the {kinds[bound.coordinate]} "

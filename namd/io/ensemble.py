@@ -195,6 +195,20 @@ class Ensemble:
         with open_hdf5(self.path) as file:
             return np.asarray(file["frames/positions"][frame % n_frames], dtype=np.float64)
 
+    def hop_positions(self) -> Float[np.ndarray, "hop atom 3"]:
+        """Positions at every attempted hop, Bohr, in the order of :attr:`hops`.
+
+        Raises
+        ------
+        DataError
+            If the file has gone, is damaged, or has no such positions.
+        """
+        with open_hdf5(self.path) as file:
+            positions = read_array(_group(file, "hops"), "positions", unit="bohr")
+        shape = (len(self.hops), len(self.atomic_numbers), 3)
+        _expect(positions, shape, "hops/positions", self.path)
+        return positions.astype(np.float64)
+
 
 def read_ensemble(run_or_file: Path | str) -> Ensemble:
     """Read an ensemble from a run folder or from its HDF5 file.

@@ -18,6 +18,7 @@ BOHR = 0.529177
 CLASSES = """
 coordinates:
   - {kind: distance, name: bond, atoms: [0, 1]}
+  - {kind: position, name: x, atom: 1, axis: x}
 classes:
   - {name: bound, bounds: [{coordinate: bond, below_angstrom: 2}]}
   - {name: dissociated, bounds: [{coordinate: bond, at_least_angstrom: 3}]}
@@ -42,6 +43,7 @@ def ensemble(write_ensemble: Callable[..., Path], tmp_path: Path) -> Path:
         status=status,
         positions=positions,
         hops=[(k, 195.0 + k, 1, 0, True) for k in range(4)] + [(4, 100.0, 1, 0, False)],
+        hop_positions=np.nan_to_num(positions[19, :5]),
         final_step=[800, 800, 800, 800, 800, 595],
         reason=[0, 0, 0, 0, 0, 3],
     )
@@ -210,9 +212,34 @@ def test_hops(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "S1 → S0" in capsys.readouterr().out
 
 
+def test_a_map_of_hops(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["hops", ensemble, "--map", "bond", "x", "--classes", ensemble / "classes.yaml"]
+    (ensemble / "pair.xyz").write_text("1\n\nC 0 0 0\n")
+    figure = ensemble / "map.svg"
+    found = as_json(capsys, *arguments, "--figure", figure)["map"]
+    assert found["axes"] == [{"name": "bond", "unit": "Å"}, {"name": "x", "unit": "Å"}]
+    assert [row["values"] for row in found["hops"]] == [
+        pytest.approx([bond, bond], abs=1e-4) for bond in (1.0, 1.5, 5.0, 2.5)
+    ]
+    outcomes = [row["outcome"] for row in found["hops"]]
+    assert outcomes == ["bound", "bound", "dissociated", "undecided"]
+    assert "dissociated (1)" in figure.read_text()
+    assert run(["analyze", *map(str, arguments)]) == 0
+    assert "bound 2 1.25 1.13–1.38" in " ".join(capsys.readouterr().out.split())
+    marked = [*arguments, "--figure", figure, "--mark", ensemble / "pair.xyz"]
+    assert run(["analyze", *map(str, marked)]) == 3
+    assert "another order" in capsys.readouterr().err
+    (ensemble / "pair.xyz").write_text("2\n\nC 0 0 0\nC 0 0 1.3\n")
+    assert run(["analyze", *map(str, marked)]) == 0
+    assert "<!-- pair" in figure.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["hops", "{run}", "--figure", "{run}/p.png"], 2, "goes with --map"),
+        (["hops", "{run}", "--map", "x", "y", "--mark", "m.xyz"], 2, "Add --figure"),
+        (["hops", "{run}", "--map", "bond", "x"], 2, "Give --classes FILE.yaml"),
         (["populations", "nowhere"], 3, "no such file"),
         (["populations", "{run}/classes.yaml"], 3, "not an HDF5 file"),
         (["populations", "{run}", "--figure", "{run}/p.gif"], 2, ".png, .pdf, .svg"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from namd.analysis.geometry import angle, dihedral, distance, min_distance
+from namd.analysis.geometry import angle, dihedral, distance, min_distance, pyramidalisation
 
 FOUR = (0, 1, 2, 3)
 generic = st.integers(0, 2**32 - 1).map(
@@ -63,7 +63,35 @@ def test_shortest_of_several_distances() -> None:
     assert min_distance(positions, ((0, 1), (0, 2))).tolist() == [2, 1]
 
 
+@pytest.mark.parametrize("degrees", [0, 10, 54.7, 90])
+@pytest.mark.parametrize("side", [1, -1])
+def test_pyramidalisation_of_a_known_centre(degrees: float, side: int) -> None:
+    # The bond from the anchor comes in along x, tilted out of the plane of the other two.
+    tilt = np.radians(degrees)
+    positions = np.array(
+        [
+            [0, 0, 0],
+            [-1.4 * np.cos(tilt), 0, side * 1.4 * np.sin(tilt)],
+            [0.5, 1, 0],
+            [0.6, -0.9, 0],
+        ]
+    )
+    assert np.degrees(pyramidalisation(positions, FOUR)) == pytest.approx(degrees, abs=1e-6)
+    swapped = pyramidalisation(positions, (0, 1, 3, 2))
+    assert np.degrees(swapped) == pytest.approx(degrees, abs=1e-6)
+
+
+@given(generic, st.integers(0, 2**32 - 1))
+def test_pyramidalisation_ignores_motion_and_mirrors(positions: np.ndarray, seed: int) -> None:
+    rotation = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    found = pyramidalisation(positions, FOUR)
+    assert ((found >= 0) & (found <= np.pi / 2)).all()
+    assert pyramidalisation(positions @ rotation.T + 3.0, FOUR) == pytest.approx(found, abs=1e-6)
+    assert pyramidalisation(-positions, FOUR) == pytest.approx(found)
+
+
 def test_what_is_not_defined_is_not_a_number() -> None:
     line = np.arange(4.0)[:, None] * np.array([1.0, 0, 0])
     assert np.isnan(dihedral(line, FOUR))
     assert np.isnan(angle(np.zeros((3, 3)), (0, 1, 2)))
+    assert np.isnan(pyramidalisation(line, FOUR))

@@ -58,12 +58,17 @@ def test_coordinates_come_in_degrees_and_angstrom() -> None:
                 {"kind": "distance", "name": "r", "atoms": [1, 2]},
                 {"kind": "min_distance", "name": "m", "pairs": [[0, 2], [1, 2]]},
                 {"kind": "position", "name": "z", "atom": 3, "axis": "z"},
+                {
+                    "kind": "pyramidalisation",
+                    "name": "p",
+                    "centres": [[1, 0, 2, 3], [2, 1, 0, 3]],
+                },
             ],
             "classes": [{"name": "x", "bounds": [{"coordinate": "r", "below_angstrom": 2}]}],
         }
     )
     values = [coordinate_values(chain(-150), c) for c in config.coordinates]
-    assert values == pytest.approx([150, 90, 1, 1, 1])
+    assert values == pytest.approx([150, 90, 1, 1, 1, 30])
 
 
 def test_every_trajectory_is_counted_once(
