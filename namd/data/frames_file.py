@@ -51,8 +51,10 @@ def check_frames_path(
 
     Raises
     ------
+    ConfigError
+        If the file exists.
     DataError
-        If the file exists, or its suffix is none that can be written.
+        If its suffix is none that can be written.
     """
     if path.suffix not in suffixes:
         raise DataError(
@@ -85,8 +87,10 @@ def write_frames(
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the file exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     check_frames_path(path, overwrite=overwrite)
     columns = {} if columns is None else columns

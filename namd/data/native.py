@@ -48,8 +48,10 @@ def write_dataset(dataset: Dataset, path: Path | str, *, overwrite: bool = False
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the file exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     with create_hdf5(path, overwrite=overwrite) as file:
         file.attrs["format"] = FORMAT

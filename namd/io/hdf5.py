@@ -69,8 +69,10 @@ def create_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[h5py.F
 
     Raises
     ------
+    ConfigError
+        If the file exists and ``overwrite`` is false.
     DataError
-        If the file exists and ``overwrite`` is false, or it cannot be written (disk full, …).
+        If it cannot be written (disk full, …).
     """
     path = Path(path)
     if not overwrite:

@@ -82,8 +82,10 @@ def check_samples_path(path: Path, *, overwrite: bool, energies: bool) -> None:
 
     Raises
     ------
+    ConfigError
+        If the file exists.
     DataError
-        If the file exists, or its suffix is none that can be written.
+        If its suffix is none that can be written.
     """
     known = HDF5_SUFFIXES if energies else (*HDF5_SUFFIXES, *XYZ_SUFFIXES)
     if path.suffix not in known:
@@ -101,8 +103,10 @@ def write_samples(samples: Samples, path: Path, *, overwrite: bool = False) -> N
 
     Raises
     ------
+    ConfigError
+        If the file exists and ``overwrite`` is false.
     DataError
-        If the file exists and ``overwrite`` is false, or it cannot be written.
+        If it cannot be written.
     """
     check_samples_path(path, overwrite=overwrite, energies=samples.energies is not None)
     if path.suffix in XYZ_SUFFIXES:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.io.atomic import write_bytes
 
 
@@ -20,8 +20,10 @@ def save_bytes(path: Path, data: bytes, *, overwrite: bool) -> None:
 
     Raises
     ------
+    ConfigError
+        If the file exists and ``overwrite`` is false.
     DataError
-        If the file exists and ``overwrite`` is false, or it cannot be written (disk full, …).
+        If it cannot be written (disk full, …).
     """
     if not overwrite:
         refuse_existing(path)
@@ -41,11 +43,11 @@ def refuse_existing(path: Path) -> None:
 
     Raises
     ------
-    DataError
+    ConfigError
         If ``path`` exists.
     """
     if path.exists():
-        raise DataError(
+        raise ConfigError(
             "the file exists and is not overwritten",
             where=str(path),
             hint="choose another name, or ask for it to be replaced with --force",

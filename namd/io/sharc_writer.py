@@ -33,8 +33,10 @@ def write_sharc_output(trajectory: SharcTrajectory, path: Path, *, overwrite: bo
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the file exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     lines = [*_header(trajectory)]
     for frame in range(len(trajectory.step)):

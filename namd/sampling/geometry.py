@@ -112,8 +112,10 @@ def write_geometry(geometry: Geometry, path: Path, *, overwrite: bool = False) -
 
     Raises
     ------
+    ConfigError
+        If the file exists and ``overwrite`` is false.
     DataError
-        If the file exists and ``overwrite`` is false, or it cannot be written.
+        If it cannot be written.
     """
     with create_hdf5(path, overwrite=overwrite) as file:
         file.attrs["charge"] = geometry.charge

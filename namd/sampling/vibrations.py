@@ -49,8 +49,9 @@ def modes_of(minimum: Geometry, molecule: Molecule, *, where: str) -> NormalMode
         raise DataError(
             "the geometry has no Hessian",
             where=where,
-            hint="give one (geometry.hessian_file, --hessian), or a potential that it can be made "
-            "with (initial_conditions.hessian: model)",
+            hint="make a minimum with its Hessian (`namd sample hessian`), give a file of it "
+            "(geometry.hessian_file, --hessian), or let the run's potential make it "
+            "(initial_conditions.hessian: model)",
         )
     try:
         modes = normal_modes(minimum.positions, minimum.hessian, molecule.masses)

@@ -95,7 +95,7 @@ def test_convert_sharc_with_thinning(tmp_path, capsys):
     assert "were not computed" in capsys.readouterr().err
     assert len(read_dataset(out)) <= 3
     assert read_dataset(out).provenance["steps"][-1]["step"] == "thin"
-    assert run(arguments) == 3, "an existing file is kept"
+    assert run(arguments) == 2, "an existing file is kept"
     assert "not overwritten" in capsys.readouterr().err
     assert run([*arguments, "--force"]) == 0
     assert len(read_dataset(out)) == 6

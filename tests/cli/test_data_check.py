@@ -59,7 +59,7 @@ def test_fix_writes_what_it_did(slipped, tmp_path, capsys, make_labelled):
     assert done["done"] == report["fixed"]["done"]
     assert run(["data", "check", str(out)]) == 0
     assert "Nothing found." in capsys.readouterr().out
-    assert run(["data", "check", str(slipped), "--fix", str(out)]) == 3
+    assert run(["data", "check", str(slipped), "--fix", str(out)]) == 2
     assert "not overwritten" in capsys.readouterr().err
     assert run(["data", "check", str(slipped), "--fix", str(out), "--force"]) == 0
     text = capsys.readouterr().out

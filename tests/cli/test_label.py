@@ -169,7 +169,7 @@ def test_what_is_asked_wrongly_is_told(job: Path, capsys: pytest.CaptureFixture[
     refused(2, "engine.parameters", "label", frames, "--engine", "dftbplus", *output)
     refused(3, "cannot be read", "label", str(job / "no.h5"), *words(job, "o.h5")[2:])
     (job / "o.h5").touch()
-    refused(3, "exists and is not overwritten", *words(job, "o.h5"))
+    refused(2, "exists and is not overwritten", *words(job, "o.h5"))
 
 
 def test_the_configuration_is_documented_and_checked(

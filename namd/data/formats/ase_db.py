@@ -153,9 +153,10 @@ def write_ase_db(dataset: Dataset, path: Path, *, overwrite: bool = False) -> No
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the states are no singlets, the file exists and may not be replaced, or cannot be
-        written.
+        If the states are no singlets, or the file cannot be written.
     """
     if dataset.multiplicity != 1:
         raise DataError(

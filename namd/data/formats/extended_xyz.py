@@ -82,8 +82,10 @@ def write_extended_xyz(dataset: Dataset, path: Path, *, overwrite: bool = False)
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the file exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     columns = ["positions", *(name for name in dataset if _is_column(name) and name != "positions")]
     arrays = {name: _outward(name, dataset[name]) for name in dataset}

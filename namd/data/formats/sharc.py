@@ -137,9 +137,10 @@ def write_sharc(dataset: Dataset, path: Path, *, overwrite: bool = False) -> Non
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the frames are not one trajectory of singlets, the file exists and may not be replaced,
-        or cannot be written.
+        If the frames are not one trajectory of singlets, or the file cannot be written.
     """
     if not overwrite:
         refuse_existing(path)

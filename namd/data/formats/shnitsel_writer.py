@@ -36,8 +36,10 @@ def write_shnitsel(dataset: Dataset, path: Path, *, overwrite: bool = False) -> 
 
     Raises
     ------
+    ConfigError
+        If the file exists and may not be replaced.
     DataError
-        If the file exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     compound = dataset.molecule.formula
     with create_hdf5(path, overwrite=overwrite) as file:

@@ -6,7 +6,7 @@ import pytest
 
 from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.schema import PROPERTIES
 from namd.units import FS_PER_ATOMIC_TIME
 
@@ -152,7 +152,7 @@ def test_existing_file_is_kept(make_dataset, tmp_path):
     path = tmp_path / "set.h5"
     write_dataset(make_dataset(), path)
     before = path.read_bytes()
-    with pytest.raises(DataError, match="not overwritten"):
+    with pytest.raises(ConfigError, match="not overwritten"):
         write_dataset(make_dataset(steps=3), path)
     assert path.read_bytes() == before
     write_dataset(make_dataset(steps=3), path, overwrite=True)

@@ -9,7 +9,7 @@ import pytest
 
 from namd.data.frames import Frames, join_frames, read_frames
 from namd.data.frames_file import Column, write_frames
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.io.hdf5 import open_hdf5, read_array
 from namd.molecule import Molecule
 
@@ -42,7 +42,7 @@ def test_what_is_written_is_read(name: str, tmp_path: Path) -> None:
 def test_nothing_is_replaced_unasked_and_no_other_kind_is_written(tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     write_frames(FRAMES, path)
-    with pytest.raises(DataError, match="exists"):
+    with pytest.raises(ConfigError, match="exists"):
         write_frames(FRAMES, path)
     write_frames(FRAMES, path, overwrite=True)
     with pytest.raises(DataError, match="ending in one of"):

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.io.hdf5 import (
     check_format,
     create_hdf5,
@@ -93,7 +93,7 @@ def test_what_is_no_hdf5(tmp_path):
 
 def test_existing_file_is_replaced_only_when_told(path):
     before = path.read_bytes()
-    with pytest.raises(DataError, match="not overwritten"), create_hdf5(path):
+    with pytest.raises(ConfigError, match="not overwritten"), create_hdf5(path):
         pass
     assert path.read_bytes() == before
     with create_hdf5(path, overwrite=True) as file:

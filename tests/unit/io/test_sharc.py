@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.io.sharc import read_sharc_output
 from namd.io.sharc_writer import write_sharc_output
 
@@ -172,7 +172,7 @@ def test_what_is_written_is_read_again(tmp_path, file):
     for field in fields(trajectory):
         ours, theirs = getattr(back, field.name), getattr(trajectory, field.name)
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15, err_msg=field.name)
-    with pytest.raises(DataError, match="exists"):
+    with pytest.raises(ConfigError, match="exists"):
         write_sharc_output(trajectory, tmp_path / "output.dat")
 
 

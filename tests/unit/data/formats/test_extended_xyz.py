@@ -6,7 +6,7 @@ import pytest
 
 from namd.data.formats.extended_xyz import read_extended_xyz, write_extended_xyz
 from namd.data.formats.stated import Stated
-from namd.errors import DataError
+from namd.errors import ConfigError, DataError
 from namd.schema import PROPERTIES
 
 
@@ -54,7 +54,7 @@ def test_frames_are_chosen(everything, written):
 
 def test_an_existing_file_is_kept(everything, written):
     before = written.read_bytes()
-    with pytest.raises(DataError, match="not overwritten"):
+    with pytest.raises(ConfigError, match="not overwritten"):
         write_extended_xyz(everything, written)
     assert written.read_bytes() == before
 
