@@ -110,7 +110,7 @@ def compare(
     """
     first = ensembles[0]
     for other in ensembles[1:]:
-        _refuse_other_subject(first, other)
+        refuse_other_subject(first, other)
     return Comparison(
         runs=tuple(
             _run(ensemble, label, classes)
@@ -174,7 +174,14 @@ def _versus(
     )
 
 
-def _refuse_other_subject(first: Ensemble, second: Ensemble) -> None:
+def refuse_other_subject(first: Ensemble, second: Ensemble) -> None:
+    """Refuse to set ensembles beside each other that are of different molecules or states.
+
+    Raises
+    ------
+    DataError
+        Naming the second.
+    """
     if not np.array_equal(first.atomic_numbers, second.atomic_numbers):
         what = "another molecule"
     elif first.states.labels != second.states.labels:

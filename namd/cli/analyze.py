@@ -21,6 +21,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "compare": LazyCommand(
         "namd.cli.analyze_compare:compare", "Runs beside each other: lifetimes and products."
     ),
+    "model-error": LazyCommand(
+        "namd.cli.analyze_model_error:model_error", "Runs on several models: chance or the model?"
+    ),
 }
 
 

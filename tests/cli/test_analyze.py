@@ -413,6 +413,50 @@ def test_compare_says_differences_and_draws_them(
     assert difference["lifetime"] == {"value_fs": 0, "lower_fs": 0, "upper_fs": 0}
 
 
+def test_model_error_of_two_runs(
+    ensemble: Path,
+    write_ensemble: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def all_decayed(name: str, *, after: float) -> Path:
+        return write_ensemble(
+            tmp_path / f"{name}.h5",
+            active_state=np.repeat([[1] * 8, [0] * 8], [20, 21], axis=0),
+            positions=np.broadcast_to([[0, 0, 0], [1.0 / BOHR, 0, 0]], (41, 8, 2, 3)),
+            hops=[(k, after + k, 1, 0, True) for k in range(8)],
+            potential=json.dumps({"name": name, "digest": name}),
+        )
+
+    other, third = all_decayed("another", after=190.0), all_decayed("third", after=150.0)
+    words = ["model-error", ensemble, other, "--classes", ensemble / "classes.yaml"]
+    found = as_json(capsys, *words)
+    assert [(entry["model"], entry["trajectories"]) for entry in found["runs"]] == [
+        ("synthetic", 6),
+        ("another", 8),
+    ]
+    bound = found["shares"]["bound"]
+    assert bound["values"] == pytest.approx([2 / 6, 1])
+    assert bound["lower"] == 0
+    assert bound["between"] > bound["sampling"] > 0
+    assert found["shares"]["failed"]["values"] == pytest.approx([1 / 6, 0])
+    assert found["lifetime"] is None  # of six, too few for the upper end of an interval
+    assert run(["analyze", *map(str, words)]) == 0
+    captured = capsys.readouterr()
+    assert "2 models · 14 trajectories" in captured.out
+    assert "not determined" in captured.out
+    assert captured.err == ""
+    lifetime = as_json(capsys, "model-error", other, third, *words[3:])["lifetime"]
+    assert lifetime["values"] == pytest.approx([193, 153])
+    assert lifetime["between"] == pytest.approx(40 / 2**0.5, rel=0.01)
+    assert run(["analyze", "model-error", str(ensemble), str(ensemble), *map(str, words[3:])]) == 0
+    said = capsys.readouterr().err
+    assert "began alike" in said
+    assert "on one model" in said
+    assert run(["analyze", "model-error", str(ensemble)]) == 2
+    assert "two runs or more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
