@@ -13,6 +13,11 @@ the numbers is in docs/network-comparison.md.
 tries three learning rates for one network of every family, with one seed and a twelfth of the
 budget.
 
+    python benchmarks/accuracy.py times --json benchmarks/results/accuracy-times.json
+
+times a presentation and a step of every network, in turns, on one thread of a machine that does
+nothing else.
+
     python benchmarks/accuracy.py table --input FOLDER --json benchmarks/results/accuracy.json
         [--page docs/network-comparison.md] [--figure docs/network-comparison.png]
 
@@ -45,6 +50,7 @@ from namd.errors import DataError, NamdError
 TRIED_ON = ["ours", "mace-16", "cormorant"]
 TRIED_RATES = (0.002, 0.005, 0.01)
 TRIAL_PRESENTATIONS = 1425
+TIMES = Path(__file__).parent / "results" / "accuracy-times.json"
 
 
 def main() -> int:
@@ -78,10 +84,22 @@ def rates(options: argparse.Namespace) -> int:
     return status
 
 
+def times(options: argparse.Namespace) -> int:
+    """Time all networks in turns."""
+    from comparison.times import measure  # noqa: PLC0415  (torch)
+
+    from namd.benchmark.clock import Plan  # noqa: PLC0415  (torch)
+
+    about = machine(threads=1)
+    plan = Plan(repeats=options.repeats, seconds=options.seconds)
+    finish({"cases": measure(plan)}, about=about, path=options.json)
+    return 0
+
+
 def table(options: argparse.Namespace) -> int:
     """Collect, print, and keep what is asked for."""
     if options.input is not None:
-        from comparison.costs import add_operations  # noqa: PLC0415  (torch)
+        from comparison.costs import add_operations, add_times  # noqa: PLC0415  (torch)
 
         results = read_results(options.input)
         if not results:
@@ -90,6 +108,7 @@ def table(options: argparse.Namespace) -> int:
         if options.json is not None and options.json.exists():
             keep(_cases(options.json), cases)
         add_operations(cases)
+        add_times(cases, _cases(TIMES))
         finish({"cases": cases}, about=machine(), path=options.json)
     elif options.json is not None:
         cases = _cases(options.json)
@@ -179,6 +198,11 @@ def _options() -> argparse.Namespace:
     command.add_argument("network", choices=NETWORKS)
     command.add_argument("seed", type=int)
     command.add_argument("--learning-rate", type=float, help="of a trial")
+
+    command = add(times, "time a presentation and a step of every network")
+    command.add_argument("--json", type=Path, default=TIMES, metavar="FILE", help="result")
+    command.add_argument("--repeats", type=int, default=5, help="stretches of each [5]")
+    command.add_argument("--seconds", type=float, default=1.0, help="of a stretch [1]")
 
     command = add(table, "collect results; tables and figures")
     command.add_argument("--input", type=Path, metavar="FOLDER", help="output of `train`")

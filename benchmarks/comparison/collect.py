@@ -6,7 +6,7 @@ another batch size than the others of its case is an error, not a footnote.
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,30 +116,18 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     -------
     dict
         ``parameters``, ``learning_rate``, ``title``, ``presentations``, ``epochs``;
-        ``seeds`` that ended and those that ``diverged``; ``devices``; ``trained_on``: see
+        ``seeds`` that ended and those that ``diverged``; ``trained_on``: see
         :func:`machines`; ``test`` and
         ``validation``: statistics of :func:`quantities` and of the same per state, per pair and
-        per gap bin; ``training_s`` and ``step_ms``: statistics of processor seconds (of wall time
-        on a GPU), None where the
-        seeds ran on different devices.
+        per gap bin.
     """
     ended = [row for row in rows if "failed" not in row]
-    devices = sorted({row["device"] for row in rows})
     where = f"{rows[0]['case']}, {rows[0]['network']}"
-    one_device = len(devices) == 1
-    clock = ("cpu_seconds", "cpu_ms") if devices == ["cpu"] else ("wall_seconds", "wall_ms")
-
-    def timed(of: Callable[[Result], float]) -> dict[str, Any] | None:
-        return spread([of(row) for row in ended]) if one_device else None
-
     return {
         **_common(rows, _EQUAL_IN_NETWORK, where=where),
         "seeds": [row["seed"] for row in ended],
         "diverged": [row["seed"] for row in rows if "failed" in row],
-        "devices": devices,
         "trained_on": machines(rows),
-        "training_s": timed(lambda row: row["training"][clock[0]]),
-        "step_ms": timed(lambda row: row["inference"][clock[1]]),
         **{
             part: _statistics([row["errors"][part] for row in ended])
             for part in ("test", "validation")

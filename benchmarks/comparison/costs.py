@@ -1,4 +1,4 @@
-"""Parameters and operations of the networks, counted by the code at hand.
+"""Parameters and operations of the networks, counted by the code at hand; times of one run.
 
 Operations are those of one evaluation of W for one molecule, as ``namd models describe`` counts
 them (:mod:`namd.nn.summary`). They are counted when results are collected, so that all networks
@@ -40,3 +40,14 @@ def add_operations(cases: dict[str, Any]) -> None:
                     hint="the network has changed since: train it again",
                 )
             entry["flops"] = counted.flops
+
+
+def add_times(cases: dict[str, Any], times: dict[str, Any]) -> None:
+    """Put ``training_s``, of the whole budget, and ``step_ms`` beside every collected network."""
+    for name, found in cases.items():
+        timed = times.get(CASES[name].timed_as or name, {})
+        for network, entry in found["networks"].items():
+            here = timed.get(network)
+            each = None if here is None else here["training_ms"]["median"]
+            entry["training_s"] = None if each is None else each * entry["presentations"] / 1000
+            entry["step_ms"] = None if here is None else here["step_ms"]["median"]

@@ -75,23 +75,22 @@ def _logarithmic(axes: Axes, *, unit: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit:g}"))
 
 
-def _seconds(networks: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    timed = {name: found["training_s"] for name, found in networks.items()}
+def _seconds(networks: dict[str, Any]) -> dict[str, float]:
+    timed = {name: found.get("training_s") for name, found in networks.items()}
     return {name: time for name, time in timed.items() if time is not None}
 
 
-def _parameters(networks: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {"mean": found["parameters"], "sd": None} for name, found in networks.items()}
+def _parameters(networks: dict[str, Any]) -> dict[str, float]:
+    return {name: found["parameters"] for name, found in networks.items()}
 
 
-def _point(axes: Axes, name: str, cost: dict[str, Any], error: dict[str, Any] | None) -> None:
+def _point(axes: Axes, name: str, cost: float, error: dict[str, Any] | None) -> None:
     if error is None:
         return
     face, marker = _LOOKS[name]
     axes.errorbar(
-        cost["mean"],
+        cost,
         error["mean"],
-        xerr=cost["sd"],
         yerr=error["sd"],
         color=INK,
         lw=0,

@@ -107,8 +107,8 @@ def table(
                 f"{found['flops'] / 1e6:.0f}",
                 *([str(found["epochs"])] if budgets else []),
                 *(cell(overall.get(key), digits) for _, key, digits in _COLUMNS),
-                cell(found["training_s"], 0),
-                cell(found["step_ms"], 2),
+                number(found["training_s"], 0),
+                number(found["step_ms"], 2),
                 seeds,
             ]
         )
@@ -153,9 +153,14 @@ def cell(value: dict[str, Any] | None, digits: int) -> str:
     return mean if value["sd"] is None else f"{mean} ± {value['sd']:.{digits}f}"
 
 
-def thousands(number: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A number without a spread; a dash where it is not known."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def thousands(count: int) -> str:
     """``62 384``."""
-    return f"{number:,}".replace(",", " ")
+    return f"{count:,}".replace(",", " ")
 
 
 def _row(cells: list[str]) -> str:

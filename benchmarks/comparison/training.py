@@ -1,4 +1,4 @@
-"""One training of the comparison, in a process of its own: fit, errors, times, one small JSON.
+"""One training of the comparison, in a process of its own: fit, errors, one small JSON.
 
 Checkpoints, resuming and the lock are those of ``namd train``; a training killed at any moment goes
 on from its last finished epoch.
@@ -6,8 +6,6 @@ on from its last finished epoch.
 
 import hashlib
 import json
-import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import measuring
 import torch
 
 from comparison.cases import CASES, ROOT, configure, evenly
-from comparison.clock import Clock
 from comparison.errors import errors
 from comparison.networks import NETWORKS
 from comparison.tasks import Task
@@ -24,19 +21,12 @@ from namd.config.training import TrainingConfig
 from namd.errors import PhysicsError
 from namd.io.atomic import remove_leftovers, write_text
 from namd.io.run_folder import RunFolder, locked
-from namd.nn.model import DiabaticModel
 from namd.nn.model_folder import save_model
 from namd.nn.parallel import use_threads
-from namd.potentials.network import NetworkPotential
 from namd.train import pipeline
-from namd.train.batch_loss import set_gradient
 from namd.train.evaluation import compare
-from namd.train.labels import Labels
 from namd.train.planned import summary_of
 from namd.train.trainer import Progress, fit
-
-_INFERENCE_BATCH = 32
-_INFERENCE_REPEATS = 7
 
 
 def train(task: Task, root: Path, *, presentations: int | None, device: str) -> dict[str, Any]:
@@ -126,10 +116,7 @@ def _head(task: Task, job: pipeline.Job) -> dict[str, Any]:
 
 
 def _fit(job: pipeline.Job, folder: Path, *, watched: int, resume: bool) -> dict[str, Any]:
-    """Train on the clock; the model ends with its best averaged weights."""
-    clock = Clock(folder / "clock.json")
-    _compile(job)
-    clock.start()
+    """Train; the model ends with its best averaged weights."""
     progress: Progress = fit(
         job.model,
         training=job.training,
@@ -138,25 +125,12 @@ def _fit(job: pipeline.Job, folder: Path, *, watched: int, resume: bool) -> dict
         folder=folder,
         numberings=job.numberings,
         resume=resume,
-        report=clock.report,
-        advance=clock.advance,
     )
-    return {
-        "validation_loss": progress.best_loss,
-        "best_epoch": progress.best_epoch,
-        "training": clock.seconds(epochs=progress.epoch),
-    }
-
-
-def _compile(job: pipeline.Job) -> None:
-    """One gradient that nobody uses, so that the clock sees no compiler."""
-    rows = job.training.select(evenly(len(job.training), 2))
-    labels = Labels.of(rows, job.model.shift.device)
-    set_gradient(job.model, labels, config=job.config, late=False, step=0)
+    return {"validation_loss": progress.best_loss, "best_epoch": progress.best_epoch}
 
 
 def _measure(job: pipeline.Job, folder: Path, *, trial: bool) -> dict[str, Any]:
-    """Errors on what was held out, and the time of a step of dynamics; nothing for trials."""
+    """Errors on what was held out; nothing for trials."""
     if trial:
         return {}
     weights = save_model(job.model, folder)
@@ -164,36 +138,7 @@ def _measure(job: pipeline.Job, folder: Path, *, trial: bool) -> dict[str, Any]:
         "validation": errors(compare(job.model, job.validation)),
         "test": errors(compare(job.model, job.test)),
     }
-    return {"weights_sha256": weights, "errors": found, "inference": inference(job)}
-
-
-def inference(job: pipeline.Job) -> dict[str, float]:
-    """Time per molecule of what a step of surface hopping asks: energies and the active force.
-
-    Returns
-    -------
-    dict
-        ``cpu_ms`` and ``wall_ms``, medians of seven calls with a batch of 32 molecules.
-    """
-    model: DiabaticModel = job.model
-    device = model.shift.device
-    potential = NetworkPotential(model, **({} if device.type == "cpu" else {"slice_size": None}))
-    rows = evenly(len(job.test), _INFERENCE_BATCH).repeat(_INFERENCE_BATCH)[:_INFERENCE_BATCH]
-    positions = torch.from_numpy(job.test["positions"][rows]).to(device)
-    active = torch.zeros(len(positions), dtype=torch.int64, device=device)
-
-    def seconds() -> tuple[float, float]:
-        began = time.process_time(), time.perf_counter()
-        potential.surfaces(positions, active).force.cpu()  # waits for a GPU
-        return time.process_time() - began[0], time.perf_counter() - began[1]
-
-    seconds()
-    cpu, wall = zip(*(seconds() for _ in range(_INFERENCE_REPEATS)), strict=True)
-    return {
-        "batch": _INFERENCE_BATCH,
-        "cpu_ms": 1000 * statistics.median(cpu) / _INFERENCE_BATCH,
-        "wall_ms": 1000 * statistics.median(wall) / _INFERENCE_BATCH,
-    }
+    return {"weights_sha256": weights, "errors": found}
 
 
 def _device_name(device: str) -> str:

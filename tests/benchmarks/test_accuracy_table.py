@@ -5,6 +5,7 @@ import json
 import pytest
 from comparison.cases import CASES
 from comparison.collect import collect, keep, machines, quantities, read_results, spread
+from comparison.costs import add_times
 from comparison.figure import draw
 from comparison.networks import NETWORKS
 from comparison.table import BEGIN, END, NOT_RUN, tables, write_tables
@@ -42,8 +43,6 @@ def result(seed: int = 0, *, network: str = "ours", case: str = "stilbene-285", 
         "presentations": 17100,
         "device": "cpu",
         "machine": {"namd": "0.1.0"},
-        "training": {"cpu_seconds": 100.0 + seed, "wall_seconds": 900.0},
-        "inference": {"batch": 32, "cpu_ms": 0.5, "wall_ms": 9.0},
         "errors": {"validation": table, "test": table},
         **changes,
     }
@@ -55,13 +54,13 @@ def collected(*results: dict) -> dict:
     for found in cases.values():
         for entry in found["networks"].values():
             entry["flops"] = 16_100_000
+    add_times(cases, {})
     return cases
 
 
 def failed(seed: int, **changes) -> dict:
     kept = result(seed, **changes)
-    for name in ("training", "inference", "errors"):
-        del kept[name]
+    del kept["errors"]
     return {**kept, "failed": "the loss is nan"}
 
 
@@ -82,8 +81,6 @@ def test_statistics_by_hand():
     assert found["test"]["force"][1]["mae"] is None
     (near,) = found["test"]["bins"]
     assert near["overall"]["gap_mae"]["mean"] == 60.0
-    assert found["training_s"] == {"mean": 101.0, "sd": 1.0, "n": 3}
-    assert found["step_ms"]["mean"] == 0.5
     assert found["seeds"] == [0, 1, 2]
 
 
@@ -114,12 +111,12 @@ def test_unequal_budgets_are_refused(change):
 def test_networks_may_have_budgets_of_their_own_where_the_case_says_so():
     rows = [
         result(0, case="stilbene-time", network=name, epochs=epochs, presentations=285 * epochs)
-        for name, epochs in (("ours", 262), ("mace-16", 91))
+        for name, epochs in (("ours", 294), ("mace-16", 100))
     ]
     text = lines(collected(*rows))
     assert "as many epochs as take equally long" in text
-    assert "| ours | 62 384 | 16 | 262 |" in text
-    assert "| MACE, 16 channels | 62 384 | 16 | 91 |" in text
+    assert "| ours | 62 384 | 16 | 294 |" in text
+    assert "| MACE, 16 channels | 62 384 | 16 | 100 |" in text
     with pytest.raises(DataError, match="presentations differs"):
         collect([*rows, {**rows[0], "seed": 1, "presentations": 1}])
 
@@ -130,13 +127,18 @@ def test_seeds_of_one_network_must_be_of_one_network():
     collect([result(0), result(0, network="cofd", learning_rate=0.02)])
 
 
-def test_times_of_different_devices_are_not_averaged():
-    mixed = collect([result(0), result(1, device="NVIDIA H100")])
-    found = mixed["stilbene-285"]["networks"]["ours"]
-    assert found["training_s"] is found["step_ms"] is None
-    assert found["test"]["overall"]["gap_mae"]["n"] == 2
-    gpu = collect([result(0, device="NVIDIA H100")])["stilbene-285"]["networks"]["ours"]
-    assert gpu["training_s"]["mean"] == 900.0
+def test_times_are_those_of_one_run_times_the_budget():
+    cases = collected(result(0), result(0, case="stilbene-950"), result(0, network="cofd"))
+    timed = {"training_ms": {"median": 10.0}, "step_ms": {"median": 0.5}}
+    add_times(cases, {"stilbene-285": {"ours": timed}})
+    for name in ("stilbene-285", "stilbene-950"):  # the second costs the same
+        assert cases[name]["networks"]["ours"]["training_s"] == pytest.approx(171)
+        assert cases[name]["networks"]["ours"]["step_ms"] == 0.5
+    assert cases["stilbene-285"]["networks"]["cofd"]["training_s"] is None
+    (row,) = (line for line in lines(cases).splitlines() if line.startswith("| CoFD | 62"))
+    assert row.endswith("| – | – | 1 |")
+    (row, _) = (line for line in lines(cases).splitlines() if line.startswith("| ours | 62"))
+    assert row.endswith("| 171 | 0.50 | 1 |")
 
 
 def test_what_was_not_run_is_said_to_be_not_run():
@@ -213,11 +215,14 @@ def test_what_was_collected_before_is_kept_beside_what_is_new():
 def test_every_network_that_has_results_is_drawn_with_its_bars():
     networks = CASES["stilbene-285"].networks
     rows = [result(seed, network=name) for name in networks for seed in (0, 1)]
-    figure = draw(collect(rows)["stilbene-285"])
+    cases = collect(rows)
+    timed = {"training_ms": {"median": 10.0}, "step_ms": {"median": 0.5}}
+    add_times(cases, {"stilbene-285": dict.fromkeys(networks, timed)})
+    figure = draw(cases["stilbene-285"])
     assert len(figure.axes) == 8
     for axes in figure.axes:
         assert len(axes.containers) == len(networks)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.texts] == [NETWORKS[n].title for n in networks]
     one = draw(collect([result(0), failed(0, network="cofd")])["stilbene-285"])
-    assert len(one.axes[0].containers) == 1
+    assert [len(axes.containers) for axes in one.axes] == [0] * 4 + [1] * 4  # not timed

@@ -3,19 +3,18 @@
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from comparison import training
+from comparison import times, training
 from comparison.cases import CASES, ROOT, configure
-from comparison.clock import Clock
 from comparison.costs import add_operations, count
 from comparison.errors import errors
 from comparison.networks import HEADS, NETWORKS
 from comparison.tasks import Task
 
+from namd.benchmark.clock import Plan
 from namd.config.loading import differing_keys, resolved_config
 from namd.data.reading import read_dataset
 from namd.data.splits import split_groups
@@ -138,8 +137,6 @@ def test_a_training_leaves_its_numbers(tmp_path, tiny):
     assert result["presentations"] == 60
     assert result["frames"] == {"training": 20, "validation": 10, "test": 144}
     assert result["parameters"] > 0
-    assert result["training"]["cpu_seconds"] > 0
-    assert result["inference"]["wall_ms"] > 0
     for part, frames in (("validation", 10), ("test", 144)):
         table = result["errors"][part]
         assert table["frames"] == frames == sum(entry["frames"] for entry in table["bins"])
@@ -153,17 +150,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, tiny):
     script = f"""
 import sys; sys.path[:0] = {[str(ROOT / "benchmarks"), str(ROOT)]!r}
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from comparison import cases, networks, training
 from comparison.tasks import Task
 cases.CASES["ch2nh2"] = replace(cases.CASES["ch2nh2"], frames=20, epochs=3, watched=4)
 networks.NETWORKS["ours"] = replace(networks.NETWORKS["ours"], changes={TINY!r})
-clock = training.Clock.report
-def report(self, row):
-    clock(self, row)
+def report(row):
     print("epoch", flush=True)
     import time; time.sleep(60)
-training.Clock.report = report
+training.fit = partial(training.fit, report=report)
 training.train(Task(case="ch2nh2", network="ours", seed=1), Path({str(cut)!r}),
                presentations=None, device="cpu")
 """
@@ -192,18 +188,33 @@ def test_the_digest_knows_the_budget_but_not_the_device():
     assert training.digest(one) != training.digest(other)
 
 
-def test_the_clock_goes_on_where_it_was_killed(tmp_path):
-    path = tmp_path / "clock.json"
-    for _ in range(2):
-        clock = Clock(path)
-        time.sleep(0.02)
-        clock.start()  # what came before is not counted
-        time.sleep(0.02)
-        clock.advance(5)
-        time.sleep(0.02)  # validation neither
-        clock.report(None)
-    found = Clock(path).seconds(epochs=4)
-    assert 0.08 <= found["wall_seconds"] < 0.16
+def test_networks_are_timed_in_turns(monkeypatch, tiny):
+    only = replace(CASES["ch2nh2"], networks=("ours", "ours-off"))
+    monkeypatch.setattr(times, "CASES", {"ch2nh2": only})
+    found = times.measure(Plan(repeats=2, seconds=1e-3), say=lambda _: None)
+    assert list(found) == ["ch2nh2"]
+    assert list(found["ch2nh2"]) == ["ours", "ours-off"]
+    for timed in found["ch2nh2"].values():
+        for spread in timed.values():
+            assert 0 < spread["lowest"] <= spread["median"] <= spread["highest"]
+
+
+def test_every_case_is_timed_or_costs_what_another_does():
+    assert times.timed_cases() == {"stilbene-285", "stilbene-heads", "ch2nh2"}
+    for case in CASES.values():
+        if case.timed_as is not None:
+            other = CASES[case.timed_as]
+            assert set(case.networks) <= set(other.networks)
+            for name in ("file", "derivatives", "batch_size"):
+                assert getattr(case, name) == getattr(other, name)
+
+
+def test_equal_time_is_equal_by_the_times_that_are_kept():
+    kept = json.loads((ROOT / "benchmarks/results/accuracy-times.json").read_text())["cases"]
+    each = {name: timed["training_ms"]["median"] for name, timed in kept["stilbene-285"].items()}
+    whole = each["mace-64"] * CASES["stilbene-285"].epochs
+    for network, epochs in CASES["stilbene-time"].own_epochs.items():
+        assert each[network] * epochs == pytest.approx(whole, rel=0.01)
 
 
 def test_errors_by_hand():
