@@ -64,6 +64,7 @@ def check(file: str, kind: str | None, show: bool, overrides: tuple[str, ...]) -
         text = yaml.safe_dump(resolved_config(loaded), sort_keys=False, allow_unicode=True)
         console.result(text.rstrip())
     console.note(f"{path}: a valid {chosen} configuration")
+    _tell_departures(resolved_config(loaded).get("dynamics", {}))
 
 
 @config.command()
@@ -83,6 +84,14 @@ def methods(*, as_json: bool) -> None:
     from namd.cli.config_methods import show_methods
 
     show_methods(as_json=as_json)
+
+
+def _tell_departures(dynamics: dict[str, Any]) -> None:
+    """Say where a run is not what the name of its preset promises."""
+    from namd.config.presets import departures
+
+    for key, (usual, here) in departures(dynamics).items():
+        console.note(f"dynamics.{key}: {here}, not {usual} as in the preset {dynamics['preset']}")
 
 
 def _kind(data: dict[str, Any]) -> str:

@@ -196,6 +196,23 @@ def with_preset(section: Mapping[str, object]) -> dict[str, object]:
     return {**(preset.settings if preset else {}), **section}
 
 
+def departures(section: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+    """Keys in which a ``dynamics`` section departs from the preset it names: preset's, its own.
+
+    Examples
+    --------
+    >>> departures({"preset": "fssh", "frustrated": "reverse", "hopping": "finite-step"})
+    {'frustrated': ('keep', 'reverse')}
+    """
+    preset = PRESETS.get(str(section.get("preset")))
+    settings = preset.settings if preset else {}
+    return {
+        key: (value, section[key])
+        for key, value in settings.items()
+        if key in section and section[key] != value
+    }
+
+
 def expand_preset(overrides: Sequence[str]) -> list[str]:
     """Put the keys of a preset that an override names right behind it, so that it wins over a file.
 

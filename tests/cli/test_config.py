@@ -75,3 +75,12 @@ def test_config_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_departure_from_a_preset_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["config", "check", "stilbene-cis", "--set", "dynamics.preset=sharc2"]
+    assert run([*words, "--set", "dynamics.decoherence=none"]) == 0
+    told = capsys.readouterr().err
+    assert "dynamics.decoherence: none, not edc as in the preset sharc2" in told
+    assert run(words) == 0
+    assert "as in the preset" not in capsys.readouterr().err
