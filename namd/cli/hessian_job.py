@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from namd.cli import console
 from namd.cli.label_job import Request, run_job
 from namd.data.frames import Frames, read_frames
 from namd.data.frames_file import write_frames
@@ -18,6 +19,7 @@ from namd.molecule import Molecule
 from namd.potentials.calculator import StateProperties
 from namd.sampling.numerical_hessian import displacements, hessian_of
 from namd.sampling.relaxation import StationaryPoint
+from namd.sampling.symmetry import Operation, symmetry_operations
 from namd.units import EV_PER_HARTREE
 
 _SOURCE = "hessian"
@@ -47,6 +49,8 @@ class HessianJob:
         What the geometry was made of; a resumed job must have the same.
     words
         Of the command, after ``namd``.
+    symmetry
+        Move one atom alone of those that the symmetry of the geometry makes equivalent.
     """
 
     molecule: Molecule
@@ -57,6 +61,7 @@ class HessianJob:
     resume: bool
     origin: Mapping[str, Any]
     words: tuple[str, ...]
+    symmetry: bool = True
 
     def run(
         self, place: Callable[[], Float[np.ndarray, "atom 3"]]
@@ -109,7 +114,8 @@ class HessianJob:
                 energies=energies[0], gradients=gradients[0], couplings=None
             ),
         )
-        return point, hessian_of(gradients[1:, self.state])
+        operations = self._operations(point.positions)
+        return point, hessian_of(gradients[1:, self.state], operations=operations)
 
     def _check_smooth(
         self,
@@ -129,6 +135,9 @@ class HessianJob:
                 hint="remove the folder, and start from the geometry of the lower solution",
             )
 
+    def _operations(self, positions: Float[np.ndarray, "atom 3"]) -> list[Operation]:
+        return symmetry_operations(self.molecule, positions) if self.symmetry else []
+
     def remove(self) -> None:
         """Remove the folder, once the Hessian is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -142,7 +151,14 @@ class HessianJob:
         if self._frames.exists():
             return self._begun()
         positions = place()
-        everything = np.concatenate([positions[None], displacements(positions)])
+        operations = self._operations(positions)
+        moved = displacements(positions, operations=operations)
+        if len(operations) > 1:
+            console.note(
+                f"{len(moved)} of {6 * len(positions)} displacements are computed: the "
+                f"geometry has {len(operations)} equivalent numberings of its atoms"
+            )
+        everything = np.concatenate([positions[None], moved])
         named = np.full(len(everything), _SOURCE)
         frames = Frames(
             molecule=self.molecule,
@@ -166,7 +182,7 @@ class HessianJob:
         frames = read_frames(self._frames)
         if frames.provenance.get("origin") != dict(self.origin):
             raise ConfigError(
-                "the work was begun with another geometry, state or --relax",
+                "the work was begun with another geometry, state, --relax or --no-symmetry",
                 where=where,
                 hint="give the same options, or start anew with another --output",
             )

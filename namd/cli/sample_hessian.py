@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Processes of an engine. The Hessian does not depend on it.",
 )
+@click.option(
+    "--no-symmetry",
+    is_flag=True,
+    help="Of an engine: move all atoms, where it breaks the symmetry of the geometry.",
+)
 @click.option("--resume", is_flag=True, help="Go on with what an engine was stopped at.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def hessian(
@@ -58,6 +63,7 @@ def hessian(
     relax: bool,
     output: Path,
     workers: int,
+    no_symmetry: bool,
     resume: bool,
     force: bool,
 ) -> None:
@@ -65,8 +71,9 @@ def hessian(
 
     GEOMETRY is a geometry or a file of frames. What is written (atomic numbers, positions, Hessian,
     in atomic units) is what `namd sample wigner` and `boltzmann` and the initial conditions of a
-    run sample about. An engine computes six geometries for every atom, side by side with --workers,
-    and what it has computed stays in OUTPUT.displaced until the end, so that a kill loses none.
+    run sample about. An engine computes six geometries for every atom, of equivalent ones for one,
+    side by side with --workers, and what it has computed stays in OUTPUT.displaced until the end,
+    so that a kill loses none.
 
     \b
     Examples:
@@ -115,6 +122,7 @@ def hessian(
             options |= {"--output": str(output), "--workers": workers}
             given = [(key, str(value)) for key, value in options.items() if value is not None]
             flags = [*(["--relax"] if relax else []), *(["--force"] if force else [])]
+            flags += ["--no-symmetry"] if no_symmetry else []
             job = HessianJob(
                 molecule=chosen.molecule,
                 config=chosen.labelling,
@@ -122,8 +130,14 @@ def hessian(
                 folder=output.with_name(output.name + ".displaced"),
                 workers=workers,
                 resume=resume,
-                origin={"start": start.tolist(), "state": state, "relax": relax},
+                origin={
+                    "start": start.tolist(),
+                    "state": state,
+                    "relax": relax,
+                    "symmetry": not no_symmetry,
+                },
                 words=("sample", "hessian", geometry, *chain.from_iterable(given), *flags),
+                symmetry=not no_symmetry,
             )
             point, differentiated = job.run(place)
             afterwards.callback(job.remove)  # --resume could not mend what fails from here on
