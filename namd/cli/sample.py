@@ -17,6 +17,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "relax": LazyCommand(
         "namd.cli.sample_search:relax", "Minima of any state of a model or an engine."
     ),
+    "descend": LazyCommand(
+        "namd.cli.sample_descend:descend", "The minimum-energy path down from a geometry."
+    ),
     "hessian": LazyCommand(
         "namd.cli.sample_hessian:hessian", "A minimum with its Hessian, to sample about."
     ),
@@ -39,6 +42,7 @@ def sample() -> None:
       namd sample wigner freq.hess --temperature 300 --number 500 --output samples.xyz
       namd sample scan trans.xyz --torsion 3-0-1-4 --angles 180:0:-10 --output scan.h5
       namd sample relax guess.xyz --model stilbene-ssr --state 1 --output s1.h5
+      namd sample descend cis.xyz --model stilbene-ssr --state 1 --output path.h5
       namd sample hessian guess.xyz --config engine.yaml --relax --output minimum.h5
       namd sample meci twisted.xyz --model stilbene-ssr --output meci.h5
       namd sample thin scan.h5 -n 100 --known labels.h5 --output to_label.h5

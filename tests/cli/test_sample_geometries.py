@@ -122,6 +122,28 @@ def test_minima_of_a_state_and_starts_that_fail(
     assert "none of 4 searches ended" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("state", "end"), [(1, "meets S0"), (0, "a minimum of S0")])
+def test_the_way_down_from_a_geometry(
+    state: int, end: str, engine: Path, ethylene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = engine.with_name("path.h5")
+    options = ["--config", engine, "--state", str(state), "--points", "7", "--output", output]
+    assert sample("descend", ethylene, *options) == 0
+    assert end in capsys.readouterr().out
+    found = read_frames(output)
+    assert len(found) == 7
+    assert set(found.group) == {"path"}
+    np.testing.assert_array_equal(found.positions[0], read_frames(ethylene).positions[0])
+    story = json.loads(output.with_name("path.h5.json").read_text())
+    assert len(story["length_angstrom_sqrt_amu"]) == 7
+    energies = np.array([story["energies_hartree"][label] for label in ("S0", "S1")])
+    assert (np.diff(energies[state]) < 0).all()
+    if state == 1:
+        assert (energies[1, -1] - energies[0, -1]) * EV_PER_HARTREE < 0.06
+    assert sample("descend", ethylene, *options) == 2
+    assert "not overwritten" in capsys.readouterr().err
+
+
 def test_a_torsion_scan_with_bends_is_labelled_as_one_group(
     engine: Path, ethylene: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +218,7 @@ def test_thermal_samples_have_their_temperature(
         (["scan", "--relax", "--output", "o.h5"], 2, "what is held"),
         (["scan", "--model", "m", "--output", "o.h5"], 2, "rigid scan"),
         (["relax", "--output", "o.h5"], 2, "on which surfaces"),
+        (["descend", "--output", "o.h5"], 2, "on which surfaces"),
         (["meci", "--frame", "7", "--model", "stilbene-ssr", "--output", "o.h5"], 2, "no frame 7"),
         (["thin", "-n", "1", "--output", "o.csv"], 3, "ending in one of"),
     ],
