@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from namd.dynamics.batch import TrajectoryBatch, start
+from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.step import StepOptions, step
 from namd.molecule import Molecule
 from namd.potentials.diabatic import DiabaticPotential
@@ -124,3 +125,29 @@ def make_evolve():
         return batch, records
 
     return evolve
+
+
+class _NeverHop:
+    def probabilities(self, change):
+        return torch.zeros(change.amplitudes_after.shape, dtype=torch.float64)
+
+
+@pytest.fixture(scope="session", name="amplitudes_after")
+def make_amplitudes_after(crowd, begin):
+    """Sizes of the amplitudes of the crowd after a time without any hop or decoherence."""
+
+    def amplitudes_after(electronic, dt, *, time=60.0):
+        options = replace(
+            crowd.options,
+            electronic=electronic,
+            timestep=dt,
+            hopping=_NeverHop(),
+            decoherence=NoDecoherence(),
+        )
+        batch = begin(options)
+        for _ in range(round(time / dt)):
+            batch = step(batch, crowd.potential, options).batch
+        assert (batch.amplitudes.abs().square().sum(1) - 1).abs().max() < 1e-12
+        return batch.amplitudes.abs()
+
+    return amplitudes_after

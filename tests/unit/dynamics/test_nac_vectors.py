@@ -9,12 +9,10 @@ from scipy.linalg import expm
 
 from namd.dynamics.batch import select
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint, save_checkpoint
-from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.coupled import propagate_coupled
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.nac_vectors import NacVectors
 from namd.dynamics.electronic.time_coupling import antisymmetric, time_derivative_coupling
-from namd.dynamics.step import step
 from namd.errors import ConfigError
 from namd.io.ensemble_writer import Block, write_part
 from namd.io.run_folder import create_run_folder
@@ -70,35 +68,15 @@ def test_rabi_oscillation():
         assert abs(c.abs().square().sum() - 1) < 1e-12
 
 
-class NeverHop:
-    def probabilities(self, change):
-        return torch.zeros(change.amplitudes_after.shape, dtype=torch.float64)
-
-
-def amplitudes_after(crowd, begin, electronic, dt, *, time=60.0):
-    options = replace(
-        crowd.options,
-        electronic=electronic,
-        timestep=dt,
-        hopping=NeverHop(),
-        decoherence=NoDecoherence(),
-    )
-    batch = begin(options)
-    for _ in range(round(time / dt)):
-        batch = step(batch, crowd.potential, options).batch
-    assert (batch.amplitudes.abs().square().sum(1) - 1).abs().max() < 1e-12
-    return batch.amplitudes.abs()
-
-
-def test_it_meets_local_diabatisation_as_the_step_shrinks(crowd, begin):
+def test_it_meets_local_diabatisation_as_the_step_shrinks(amplitudes_after):
     """Three coupled states; the median trajectory, as some come too near an intersection.
 
     The order is one, from the substeps' right ends; its constant is that of dt/25.
     """
     differences = []
     for dt in (4.0, 2.0, 1.0):
-        nac = amplitudes_after(crowd, begin, NacVectors(), dt)
-        local = amplitudes_after(crowd, begin, LocalDiabatization(), dt)
+        nac = amplitudes_after(NacVectors(), dt)
+        local = amplitudes_after(LocalDiabatization(), dt)
         differences.append((nac - local).abs().amax(1).median().item())
     assert differences[0] > 1.8 * differences[1] > 3.2 * differences[2]
     assert differences[2] < 1e-3

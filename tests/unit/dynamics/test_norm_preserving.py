@@ -9,19 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from namd.dynamics.decoherence.none import NoDecoherence
 from namd.dynamics.electronic.local_diabatization import LocalDiabatization
 from namd.dynamics.electronic.norm_preserving import (
     NormPreserving,
     interpolated_coupling,
     proper_rotation,
 )
-from namd.dynamics.step import step
-
-
-class NeverHop:
-    def probabilities(self, change):
-        return torch.zeros(change.amplitudes_after.shape, dtype=torch.float64)
 
 
 def rotation(states, *, angle, seed):
@@ -85,26 +78,11 @@ def test_a_trivial_crossing_is_passed(crowd, begin, swap):
         torch.testing.assert_close(r.abs(), expected, rtol=0, atol=1e-4)
 
 
-def amplitudes_after(crowd, begin, electronic, dt, *, time=60.0):
-    options = replace(
-        crowd.options,
-        electronic=electronic,
-        timestep=dt,
-        hopping=NeverHop(),
-        decoherence=NoDecoherence(),
-    )
-    batch = begin(options)
-    for _ in range(round(time / dt)):
-        batch = step(batch, crowd.potential, options).batch
-    assert (batch.amplitudes.abs().square().sum(1) - 1).abs().max() < 1e-12
-    return batch.amplitudes.abs()
-
-
-def test_it_meets_local_diabatisation_as_the_step_shrinks(crowd, begin):
+def test_it_meets_local_diabatisation_as_the_step_shrinks(amplitudes_after):
     differences = []
     for dt in (4.0, 2.0, 1.0):
-        npi = amplitudes_after(crowd, begin, NormPreserving(), dt)
-        local = amplitudes_after(crowd, begin, LocalDiabatization(), dt)
+        npi = amplitudes_after(NormPreserving(), dt)
+        local = amplitudes_after(LocalDiabatization(), dt)
         differences.append((npi - local).abs().amax(1).median().item())
     assert differences[0] > 1.8 * differences[1] > 3.2 * differences[2]
     assert differences[2] < 1e-3
