@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from comparison.networks import ARCHITECTURES, HEADS, NETWORKS
+from comparison.networks import ALONE, ARCHITECTURES, HEADS, NETWORKS
 from namd.config.loading import apply_overrides, read_yaml, validate
 from namd.config.training import TrainingConfig
 from namd.errors import ConfigError
@@ -100,6 +100,12 @@ def _stilbene(
 
 CASES: dict[str, Case] = {
     "stilbene-285": _stilbene(285, epochs=40, title="stilbene, 285 frames"),
+    "stilbene-products": _stilbene(
+        285,
+        epochs=40,
+        title="without products of MACE's own, stilbene, 285 frames",
+        networks=ALONE,
+    ),
     "ch2nh2": Case(
         title="CH2NH2+, 3 states",
         file="benchmarks/data/ch2nh2.h5",

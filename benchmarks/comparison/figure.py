@@ -22,6 +22,8 @@ _LOOKS = {
     "mace-16": (PALETTE[5], "s"),
     "mofd-sparse-16": (PALETTE[2], "^"),
     "mofd-dense-16": (PALETTE[4], "^"),
+    "mace-16-alone": (PALETTE[5], "s"),
+    "mofd-sparse-16-alone": (PALETTE[2], "^"),
     "cormorant": (PALETTE[3], "D"),
     "cofd": (GREY, "D"),
     "ours": (PALETTE[1], "o"),

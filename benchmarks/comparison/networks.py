@@ -13,6 +13,10 @@ the perceptron of the readout. Two controls: ``ours-off`` has the same width, ha
 parameters and 0.8 of the operations; ``ours-off-wide`` has so many channels that the parameters
 are equal, at 1.7 times the operations.
 
+*Without products of MACE's own.* MACE multiplies the features of neighbours in its symmetric
+contraction, whether there is fusion or not. With ``correlation: 1`` it does not, and what a fusion
+block adds to it is the only product there is.
+
 *Heads and targets.* The same network of ours four times: a 2 × 2 quasi-diabatic matrix learned from
 the states (their energies, forces and h, in any gauge) or from the method's own diabatic matrix
 and its gradient; a 3 × 3 matrix; and a direct head without any.
@@ -68,6 +72,20 @@ NETWORKS: dict[str, Competitor] = {
         learning_rate=0.01,
         cost=50,
     ),
+    "mace-16-alone": Competitor(
+        title="MACE, 16 channels, correlation 1",
+        config="mace-64",
+        changes=("network.channels=16", "network.correlation=1"),
+        learning_rate=0.01,
+        cost=13,
+    ),
+    "mofd-sparse-16-alone": Competitor(
+        title="MoFD sparse, 16 channels, correlation 1",
+        config="mofd-sparse-16",
+        changes=("network.correlation=1",),
+        learning_rate=0.01,
+        cost=24,
+    ),
     "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=31),
     "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=54),
     "ours": Competitor(
@@ -117,4 +135,5 @@ NETWORKS: dict[str, Competitor] = {
 }
 
 HEADS = ("states", "diabats", "three-diabats", "direct")
-ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS)
+ALONE = ("mace-16-alone", "mofd-sparse-16-alone")
+ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS + ALONE)
