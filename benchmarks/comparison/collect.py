@@ -117,7 +117,7 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
     dict
         ``parameters``, ``learning_rate``, ``title``, ``presentations``, ``epochs``;
         ``seeds`` that ended and those that ``diverged``; ``trained_on``: see
-        :func:`machines`; ``test`` and
+        :func:`machines`; ``each_seed``: :func:`quantities` on the test frames; ``test`` and
         ``validation``: statistics of :func:`quantities` and of the same per state, per pair and
         per gap bin.
     """
@@ -128,6 +128,7 @@ def summarise_network(rows: Sequence[Result]) -> dict[str, Any]:
         "seeds": [row["seed"] for row in ended],
         "diverged": [row["seed"] for row in rows if "failed" in row],
         "trained_on": machines(rows),
+        "each_seed": [quantities(row["errors"]["test"]) for row in ended],
         **{
             part: _statistics([row["errors"][part] for row in ended])
             for part in ("test", "validation")

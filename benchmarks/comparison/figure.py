@@ -1,4 +1,7 @@
-"""Errors of all networks against what they cost: training time above, parameters below."""
+"""Errors of all networks against what they cost: time above, parameters below.
+
+The time is that of training, or of a step of dynamics where all have trained equally long.
+"""
 
 from typing import Any
 
@@ -17,6 +20,7 @@ _PANELS = (
     ("force_mae", "force error / meV/Å"),
     ("coupling_r2", "coupling R²"),
 )
+_TIMES = {"training_s": "training time / s", "step_ms": "time of a step / ms"}
 _LOOKS = {
     "mace-64": (PALETTE[0], "s"),
     "mace-16": (PALETTE[5], "s"),
@@ -45,21 +49,23 @@ def draw(case: dict[str, Any]) -> Figure:
         As made by :func:`comparison.collect.collect`.
     """
     networks = {name: found for name, found in case["networks"].items() if found["seeds"]}
+    key = "training_s" if "presentations" in case else "step_ms"
+    time, label_of_time = _times(networks, key), _TIMES[key]
     with rc_context(STYLE):
         figure = Figure(figsize=(10.2, 5.6), layout="constrained")
         panels = figure.subplots(2, len(_PANELS), sharey="col")
-        for column, (key, label) in enumerate(_PANELS):
-            for row, costs in enumerate((_seconds(networks), _parameters(networks))):
+        for column, (quantity, label) in enumerate(_PANELS):
+            for row, costs in enumerate((time, _parameters(networks))):
                 axes = panels[row, column]
                 for name, cost in costs.items():
-                    _point(axes, name, cost, networks[name]["test"]["overall"][key])
+                    _point(axes, name, cost, networks[name]["test"]["overall"][quantity])
                 _logarithmic(axes, unit=1.0 if row == 0 else 1000.0)
                 axes.margins(x=0.12, y=0.12)
                 axes.grid(color=PALE, lw=0.4, alpha=0.6)
                 axes.set_ylabel(label)
-                axes.set_xlabel("training time / s" if row == 0 else "parameters / 1000")
-            if key.endswith("mae"):
-                panels[0, column].set_ylim(bottom=0)
+                axes.set_xlabel(label_of_time if row == 0 else "parameters / 1000")
+            if quantity.endswith("mae"):
+                panels[0, column].set_ylim(0, 1.1 * panels[0, column].get_ylim()[1])
         write_title(figure, f"Accuracy at equal {_equal(case)}", _subject(case, networks))
         figure.legend(
             handles=[_handle(name) for name in networks],
@@ -77,8 +83,8 @@ def _logarithmic(axes: Axes, *, unit: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit:g}"))
 
 
-def _seconds(networks: dict[str, Any]) -> dict[str, float]:
-    timed = {name: found.get("training_s") for name, found in networks.items()}
+def _times(networks: dict[str, Any], key: str) -> dict[str, float]:
+    timed = {name: found.get(key) for name, found in networks.items()}
     return {name: time for name, time in timed.items() if time is not None}
 
 

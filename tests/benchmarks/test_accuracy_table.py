@@ -82,6 +82,7 @@ def test_statistics_by_hand():
     (near,) = found["test"]["bins"]
     assert near["overall"]["gap_mae"]["mean"] == 60.0
     assert found["seeds"] == [0, 1, 2]
+    assert [each["energy_mae"] for each in found["each_seed"]] == [15.0, 18.0, 21.0]
 
 
 def test_one_seed_has_no_deviation_and_none_has_no_mean():
