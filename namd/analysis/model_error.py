@@ -46,6 +46,8 @@ class Pooled:
         Standard error of the mean that trajectories alone would cause.
     between, between_lower, between_upper
         Standard deviation τ between models, with its 95 % interval.
+
+    ``sampling`` and ``between`` are NaN where they cannot be told.
     """
 
     values: tuple[float, ...]
@@ -61,8 +63,9 @@ class Pooled:
 def pool_shares(counts: Sequence[int], totals: Sequence[int]) -> Pooled:
     """Pool fractions of trajectories: v_k = p(1 − p)/n_k with p of all runs together.
 
-    Where none or all of the trajectories of all runs fell into the class nothing scatters: the
-    interval is Wilson's for all trajectories together. No end leaves 0 … 1.
+    Where none or all of the trajectories of all runs fell into the class nothing scatters, and
+    nothing can be said of its sources (NaN): the interval is Wilson's for all trajectories
+    together. No end leaves 0 … 1.
 
     Raises
     ------
@@ -79,10 +82,10 @@ def pool_shares(counts: Sequence[int], totals: Sequence[int]) -> Pooled:
             mean=p,
             lower=lower,
             upper=upper,
-            sampling=0.0,
-            between=0.0,
-            between_lower=0.0,
-            between_upper=0.0,
+            sampling=np.nan,
+            between=np.nan,
+            between_lower=np.nan,
+            between_upper=np.nan,
         )
     return pool(values, p * (1 - p) / np.asarray(totals), low=0.0, high=1.0)
 

@@ -62,8 +62,9 @@ def hops(
     Examples:
       namd analyze hops runs/cis
       namd analyze hops runs/cis --json
-      namd analyze hops runs/cis --classes classes-stilbene --map torsion pyramidalisation \\
-        --figure map.png
+      namd analyze hops runs/cis --map torsion pyramidalisation --figure map.png
+      namd analyze hops runs/old --classes trajectories/classes-stilbene.yaml \\
+        --map torsion ortho_distance
 
     \b
     JSON: trajectories, decoherence, hops (list: from_state, to_state, accepted, frustrated,

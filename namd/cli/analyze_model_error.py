@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def model_error(runs: Sequence[Path], *, as_json: bool, classes: Path | None) ->
     JSON: runs (list: run, model, trajectories), time_fs, and shares (class: …) and lifetime (null
     if a median or an end of its interval is not reached), each with values, mean, lower, upper,
     sampling, between, between_lower, between_upper; shares are of all trajectories, lifetimes in
-    fs.
+    fs; null where nothing can be told, as of a class that never occurs.
     """
     from namd.analysis.model_error import pool_estimates, pool_shares
     from namd.analysis.yields import quantum_yields
@@ -154,15 +155,15 @@ def _show(
 
 
 def _row(name: str, pooled: "Pooled", *, digits: int) -> list[str]:
-    def text(value: float) -> str:
-        return f"{value:.{digits}f}"
+    def text(*values: float) -> str:
+        return "–" if isnan(values[0]) else "–".join(f"{value:.{digits}f}" for value in values)
 
     return [
         name,
         " ".join(text(value) for value in pooled.values),
         text(pooled.mean),
-        f"{text(pooled.lower)}–{text(pooled.upper)}",
+        text(pooled.lower, pooled.upper),
         text(pooled.sampling),
         text(pooled.between),
-        f"{text(pooled.between_lower)}–{text(pooled.between_upper)}",
+        text(pooled.between_lower, pooled.between_upper),
     ]

@@ -446,7 +446,10 @@ def test_model_error_of_two_runs(
     assert "2 models · 14 trajectories" in captured.out
     assert "not determined" in captured.out
     assert captured.err == ""
-    lifetime = as_json(capsys, "model-error", other, third, *words[3:])["lifetime"]
+    alike = as_json(capsys, "model-error", other, third, *words[3:])
+    assert alike["shares"]["failed"]["values"] == [0, 0]
+    assert alike["shares"]["failed"]["between"] is None  # of what never occurs
+    lifetime = alike["lifetime"]
     assert lifetime["values"] == pytest.approx([193, 153])
     assert lifetime["between"] == pytest.approx(40 / 2**0.5, rel=0.01)
     assert run(["analyze", "model-error", str(ensemble), str(ensemble), *map(str, words[3:])]) == 0
