@@ -20,6 +20,7 @@ from namd.config.classes import check_atoms
 from namd.config.loading import differing_keys, load_config, resolved_config
 from namd.config.presets import expand_preset
 from namd.config.run import WITHOUT_INFLUENCE, RunConfig
+from namd.data.native import write_dataset
 from namd.dynamics.batch import TrajectoryBatch, start
 from namd.dynamics.checkpoint import Checkpoint, resume_checkpoint
 from namd.dynamics.ensemble_loop import run_ensemble
@@ -42,6 +43,7 @@ from namd.nn.device import choose_device
 from namd.nn.parallel import use_threads
 from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
+from namd.qm.kept_labels import KeptLabels
 from namd.sampling.conditions import InitialConditions
 from namd.sampling.fastest_vibration import fastest_vibration
 from namd.sampling.initial_conditions import make_initial_conditions
@@ -80,7 +82,9 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
         if not folder.ensemble.exists():
             use_threads()
             device = choose_device(config.device)
-            potential = make_potential(config.potential, base=path.parent, device=device)
+            potential = make_potential(
+                config.potential, base=path.parent, device=device, labels=folder.labels
+            )
             if header is None:
                 header = _begin(folder, config, potential, source=path, device=device)
             elif header.potential != potential.describe():
@@ -107,6 +111,7 @@ def run_job(name: str, *, overrides: Sequence[str], output: Path | None, resume:
         else:
             console.note("this run is complete; nothing is left to do")
             folder.clear_progress()
+        _join_labels(folder)
     show_summary(folder.path)
 
 
@@ -122,6 +127,16 @@ def _opened(target: Path, *, resume: bool) -> Iterator[RunFolder]:
         finally:
             if not resume and not folder.start.exists():
                 shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _join_labels(folder: RunFolder) -> None:
+    """Make a dataset of what a reference engine has labelled on the way."""
+    kept = KeptLabels(folder.labels)
+    dataset = kept.join(run=folder.path.resolve().name)
+    if dataset is not None:
+        write_dataset(dataset, folder.labelled, overwrite=True)
+        console.note(f"labels      {folder.labelled}: {len(dataset)} frames")
+    kept.remove()
 
 
 def _refuse_changes(header: Header, config: RunConfig, *, where: str) -> None:

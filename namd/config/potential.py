@@ -55,7 +55,10 @@ class CalculatorConfig(Section):
 
 
 class OnTheFlyConfig(Section):
-    """A reference engine that is asked in every step (namd.potentials.on_the_fly)."""
+    """A reference engine that is asked in every step (namd.potentials.on_the_fly).
+
+    The run keeps all its labels: ``labels.h5`` in its folder.
+    """
 
     config: str = Field(description="YAML file with an engine, as `namd label` takes it.")
     geometry: str = Field(description="Geometry file with the atoms, whatever their positions.")

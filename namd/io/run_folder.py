@@ -8,6 +8,8 @@
     hessian.h5           minimum and Hessian of the model, where the run asked for them
     config.yaml          the resolved configuration, to read or to run again
     ensemble.h5          everything, made of start and parts when the run is complete
+    labels/              of a run on a reference engine: every label, a file each
+    labels.h5            the same as a dataset, made when the run is complete
 
 ``ensemble.h5`` appears last and in one step; parts and checkpoints go when it is there.
 """
@@ -55,6 +57,16 @@ class RunFolder:
     def ensemble(self) -> Path:
         """The complete ensemble."""
         return self.path / "ensemble.h5"
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the labels of a reference engine."""
+        return self.path / "labels"
+
+    @property
+    def labelled(self) -> Path:
+        """The same as a dataset."""
+        return self.path / "labels.h5"
 
     @property
     def parts(self) -> Path:

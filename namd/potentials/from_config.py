@@ -24,13 +24,16 @@ from namd.potentials.protocol import Potential
 from namd.potentials.spin_boson import spin_boson
 from namd.potentials.tully import tully
 from namd.potentials.vibronic import vibronic_from_template
+from namd.qm.kept_labels import KeptLabels
 from namd.qm.registry import make_engine
 from namd.units import HARTREE_PER_INVERSE_CM
 
 TULLY_NUMBERS = {"sac": 1, "dac": 2, "ecr": 3}
 
 
-def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Potential:
+def make_potential(
+    config: PotentialConfig, *, base: Path, device: str, labels: Path | None = None
+) -> Potential:
     """Load the trained model or models, call the program, or make the analytic model.
 
     Parameters
@@ -41,6 +44,8 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
         Folder that names of files and modules are relative to.
     device
         As given by :func:`namd.nn.device.choose_device`.
+    labels
+        Folder where the labels of a reference engine are kept (namd.qm.kept_labels).
 
     Raises
     ------
@@ -53,7 +58,7 @@ def make_potential(config: PotentialConfig, *, base: Path, device: str) -> Poten
     if config.calculator is not None:
         return _program(config.calculator, base=base)
     if config.engine is not None:
-        return _on_the_fly(config.engine, base=base)
+        return _on_the_fly(config.engine, base=base, labels=labels)
     names = config.committee or ([] if config.model is None else [config.model])
     if not names:
         return _analytic(config, base=base)
@@ -70,7 +75,7 @@ def _program(config: CalculatorConfig, *, base: Path) -> Potential:
     )
 
 
-def _on_the_fly(config: OnTheFlyConfig, *, base: Path) -> Potential:
+def _on_the_fly(config: OnTheFlyConfig, *, base: Path, labels: Path | None) -> Potential:
     path = find_file(config.config, base=base)
     labelling = load_config(path, LabellingConfig)
     molecule = read_frames(find_file(config.geometry, base=base)).molecule
@@ -79,7 +84,15 @@ def _on_the_fly(config: OnTheFlyConfig, *, base: Path) -> Potential:
     engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
     settings = resolved_config(labelling)["engine"]
     settings.pop("timeout_s", None)  # decides over time, not over numbers
-    return engine_potential(engine, molecule, settings=json.dumps(settings, sort_keys=True))
+    potential = engine_potential(
+        engine,
+        molecule,
+        settings=json.dumps(settings, sort_keys=True),
+        kept=None if labels is None else KeptLabels(labels),
+    )
+    if labels is not None:
+        KeptLabels(labels).begin(engine.describe(), molecule, labelling)
+    return potential
 
 
 def _analytic(config: PotentialConfig, *, base: Path) -> DiabaticPotential:

@@ -5,7 +5,8 @@ in between; its first one starts cold. What was just computed is not computed ag
 couplings of a hop are those of the step. So the labels of a trajectory depend on nothing but its
 own path, and what is remembered of it goes into the checkpoints of a run.
 
-A geometry that the engine cannot label is NaN, and the guard of a run parks its trajectory.
+A geometry that the engine cannot label is NaN, and the guard of a run parks its trajectory. Labels
+cost more than everything else in such a run, so that it keeps them all (namd.qm.kept_labels).
 """
 
 import hashlib
@@ -20,7 +21,8 @@ from namd.errors import ConfigError, EngineError
 from namd.molecule import Molecule
 from namd.potentials.calculator import CalculatorPotential, Electronics, StateProperties
 from namd.qm.guess_file import pack_guess, unpack_guess
-from namd.qm.protocol import Engine
+from namd.qm.kept_labels import KeptLabels
+from namd.qm.protocol import Engine, Label
 
 _KEPT = 2
 _NOBODY = -1
@@ -29,12 +31,17 @@ _NOBODY = -1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Computed:
-    """One geometry; ``cold``: without a guess, so that it is the same for everybody."""
+    """One geometry; ``cold``: without a guess, so that it is the same for everybody.
+
+    ``number``: how many a trajectory had before it; ``label``: until it is kept.
+    """
 
     positions: np.ndarray
     found: StateProperties
     guess: bytes | None
     cold: bool
+    number: int = 0
+    label: Label | None = None
 
 
 class OnTheFly:
@@ -44,10 +51,13 @@ class OnTheFly:
     ----------
     engine
         Of one molecule.
+    kept
+        Where labels of trajectories are kept; they are not if left out.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, kept: KeptLabels | None = None) -> None:
         self.engine = engine
+        self.kept = kept
         self.paths: dict[int, tuple[_Computed, ...]] = {}
 
     def __call__(self, positions: Float[np.ndarray, "atom 3"]) -> StateProperties:
@@ -83,9 +93,15 @@ class OnTheFly:
         if known is None:
             known = self._computed(positions, guess=path[-1].guess if path else None)
         if known not in path:
+            known = replace(known, number=path[-1].number + 1 if path else 0)
+            self._keep(trajectory, known)
             before = (replace(each, guess=None) for each in path)  # nobody starts from there again
             self.paths[trajectory] = (*before, known)[-_KEPT:]
         return known
+
+    def _keep(self, trajectory: int, known: _Computed) -> None:
+        if self.kept is not None and trajectory != _NOBODY and known.label is not None:
+            self.kept.keep(trajectory, known.number, known.positions, known.label)
 
     def _anywhere(self, positions: np.ndarray, *, cold: bool) -> _Computed | None:
         """Find the geometry among the latest ones of all; if asked so, a cold one only."""
@@ -111,6 +127,7 @@ class OnTheFly:
             ),
             guess=None if answer.guess is None else pack_guess(answer.guess),
             cold=cold,
+            label=label,
         )
 
     def _unknown(self, positions: np.ndarray) -> StateProperties:
@@ -136,6 +153,7 @@ def _as_plain(each: _Computed) -> dict[str, Any]:
         "couplings": each.found.couplings,
         "guess": None if each.guess is None else np.frombuffer(each.guess, dtype=np.uint8),
         "cold": each.cold,
+        "number": each.number,
     }
 
 
@@ -147,11 +165,12 @@ def _from_plain(plain: dict[str, Any]) -> _Computed:
         found=StateProperties(**{name: plain[name] for name in names}),
         guess=None if guess is None else guess.tobytes(),
         cold=plain["cold"],
+        number=plain["number"],
     )
 
 
 def engine_potential(
-    engine: Engine, molecule: Molecule, *, settings: str = ""
+    engine: Engine, molecule: Molecule, *, settings: str = "", kept: KeptLabels | None = None
 ) -> CalculatorPotential:
     """Make a potential of a reference engine.
 
@@ -163,6 +182,8 @@ def engine_potential(
         The atoms it was made for.
     settings
         All of the engine, in words: their digest is the potential's.
+    kept
+        Where labels of trajectories are kept; they are not if left out.
 
     Raises
     ------
@@ -179,7 +200,7 @@ def engine_potential(
     return CalculatorPotential(
         molecule=molecule,
         states=info.states,
-        electronics=OnTheFly(engine),
+        electronics=OnTheFly(engine, kept),
         name=info.level_of_theory,
         digest=hashlib.sha256(settings.encode()).hexdigest() if settings else "",
     )

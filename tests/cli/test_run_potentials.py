@@ -8,6 +8,7 @@ import pytest
 
 from namd.cli.main import run
 from namd.config.architecture import PerceptronArchitecture
+from namd.data.reading import read_dataset
 from namd.io.ensemble import read_ensemble
 from namd.io.hdf5 import create_hdf5, write_array
 from namd.molecule import Molecule
@@ -132,3 +133,61 @@ def test_a_committee_of_networks_saves_how_far_its_members_disagree(tmp_path: Pa
         assert deviation.shape == (3, 3, 2)
         assert deviation.attrs["unit"] == "hartree"
         assert (deviation[()] > 0).all()
+
+
+ENGINE = """
+engine:
+  callable: two_parabolas:label
+  positions_unit: bohr
+  level_of_theory: parabolas
+  energies: {key: e, unit: hartree}
+  forces: {key: g, unit: hartree/bohr, kind: gradient}
+  couplings: {key: h, unit: hartree/bohr, kind: interstate}
+"""
+PARABOLAS = """
+from pathlib import Path
+import numpy as np
+
+calls = []
+
+def label(symbols, positions):
+    calls.append(positions)
+    if len(calls) == 15 and Path(__file__).with_name("stop").exists():
+        raise KeyboardInterrupt
+    r = np.asarray(positions)[1] - np.asarray(positions)[0]
+    e, g = 0.2 * (np.linalg.norm(r) - 1.5) ** 2, 0.4 * (1 - 1.5 / np.linalg.norm(r)) * r
+    return {"e": [e, e + 0.1], "g": [[-g, g], [-g, g]], "h": [-0.01 * g, 0.01 * g]}
+"""
+ON_THE_FLY = """
+potential: {engine: {config: engine.yaml, geometry: h2.xyz}}
+initial_conditions: {method: file, path: start.xyz, state: 1}
+dynamics: {timestep_fs: 0.25, max_steps: 12, electronic: nac-vectors}
+output: {every_steps: 1, checkpoint_s: 0}
+trajectories: 2
+"""
+
+
+def test_labels_of_a_run_on_an_engine_are_a_dataset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every frame, with the energies of the run, also of one that was stopped and resumed."""
+    files = {"engine.yaml": ENGINE, "two_parabolas.py": PARABOLAS, "fly.yaml": ON_THE_FLY}
+    files["h2.xyz"] = "2\n\nH 0 0 0\nH 0 0 0.74\n"
+    head = "2\nProperties=species:S:1:pos:R:3:momenta:R:3\n"
+    files["start.xyz"] = "".join(f"{head}H 0 0 0 0 0 0\nH 0 0 {r} 0 0 0.1\n" for r in (0.7, 0.9))
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "stop").touch()
+    asked = (tmp_path / "fly.yaml", "--output", str(tmp_path / "run"))
+    assert hop(*asked) == 130
+    assert 12 <= len(list((tmp_path / "run/labels").glob("*.npz"))) <= 14
+    assert hop(*asked, "--resume") == 0
+    assert "labels.h5: 26 frames" in capsys.readouterr().err.replace("\n", " ")
+    ensemble, labels = read_ensemble(tmp_path / "run"), read_dataset(tmp_path / "run/labels.h5")
+    assert not (tmp_path / "run/labels").exists()
+    assert labels.level_of_theory == "parabolas"
+    for trajectory in range(2):
+        rows = labels["group"] == f"run-{trajectory:05d}"
+        saved = np.stack([ensemble.positions(frame)[trajectory] for frame in range(13)])
+        np.testing.assert_allclose(labels["positions"][rows], saved, atol=1e-6)
+        np.testing.assert_array_equal(labels["energies"][rows], ensemble.energies[:, trajectory])

@@ -6,17 +6,26 @@ import numpy as np
 import pytest
 import torch
 
+from namd.config.labelling import LabellingConfig
 from namd.config.potential import PotentialConfig
-from namd.errors import ConfigError, EngineError
+from namd.errors import ConfigError, DataError, EngineError
 from namd.molecule import Molecule
 from namd.potentials.calculator import CalculatorPotential
 from namd.potentials.from_config import make_potential
 from namd.potentials.on_the_fly import engine_potential
 from namd.potentials.protocol import Needs
+from namd.qm.kept_labels import KeptLabels
 from namd.qm.protocol import Answer, EngineInfo, Guess, Label
 from namd.states import StateSpace
 
 HYDROGEN = Molecule.from_numbers(np.array([1, 1]))
+LABELLING = LabellingConfig.model_validate(
+    {
+        "engine": {"name": "pyscf", "basis": "sto-3g"},
+        "level_of_theory": "in words",
+        "licence": "CC0",
+    }
+)
 
 
 class Springs:
@@ -173,3 +182,48 @@ def test_a_configuration_names_engine_and_atoms(tmp_path: Path) -> None:
     found = potential.surfaces(geometries(1.5), torch.tensor([1]))
     assert found.energies[0].tolist() == [2.25, 3.25]
     assert found.force[0, :, 2].tolist() == [3.0, -3.0]
+
+
+def test_labels_of_trajectories_are_kept(tmp_path: Path) -> None:
+    """Each once, by trajectory and order; but not failures, nor what no trajectory needed."""
+    kept = KeptLabels(tmp_path / "labels")
+    engine = Springs()
+    kept.begin(engine.describe(), HYDROGEN, LABELLING)
+    assert kept.join(run="run") is None
+    potential = engine_potential(engine, HYDROGEN, kept=kept)
+    zero = torch.zeros(2).long()
+    potential.surfaces(geometries(0.5), zero[:1])  # nobody's
+    potential.of(ids(12, 3)).surfaces(geometries(1.0, 1.0), zero)  # of one start
+    potential.of(ids(12, 3)).surfaces(geometries(1.2, 2.9), zero)
+    potential.of(ids(12)).force(geometries(1.2), zero[:1] + 1)  # a hop
+    again = engine_potential(engine, HYDROGEN, kept=kept)
+    again.recall(potential.remembered())  # in another process
+    again.of(ids(12, 3)).surfaces(geometries(1.3, 3.1), zero)
+    again.of(ids(12, 3)).surfaces(geometries(1.4, 2.8), zero)
+    found = kept.join(run="run")
+    assert found is not None
+    lengths = found["positions"][:, 1, 2].tolist()
+    assert lengths == [1.0, 2.9, 2.8, 1.0, 1.2, 1.3, 1.4]
+    assert found["group"].tolist() == 3 * ["run-00003"] + 4 * ["run-00012"]
+    assert found["energies"][:, 0] == pytest.approx(np.square(lengths))
+    assert found["interstate_coupling"].shape == (7, 1, 2, 3)
+    assert (found.level_of_theory, found.licence) == ("in words", "CC0")
+
+
+def test_a_step_that_is_repeated_after_a_kill_keeps_its_label_once(tmp_path: Path) -> None:
+    kept = KeptLabels(tmp_path / "labels")
+    kept.begin(Springs().describe(), HYDROGEN, LABELLING)
+    first = engine_potential(Springs(), HYDROGEN, kept=kept)
+    first.of(ids(0)).surfaces(geometries(1.0), torch.tensor([0]))
+    checkpoint = first.remembered()
+    first.of(ids(0)).surfaces(geometries(1.1), torch.tensor([0]))
+    second = engine_potential(Springs(), HYDROGEN, kept=kept)
+    second.recall(checkpoint)
+    for length in (1.1, 1.2):
+        second.of(ids(0)).surfaces(geometries(length), torch.tensor([0]))
+    found = kept.join(run="run")
+    assert found is not None
+    assert found["positions"][:, 1, 2].tolist() == [1.0, 1.1, 1.2]
+    (tmp_path / "labels" / "00000-000001.npz").write_bytes(b"half of")
+    with pytest.raises(DataError, match="damaged"):
+        kept.join(run="run")
