@@ -7,11 +7,12 @@ r"""Curvature-driven coupling: the size of T from the shape of the gap alone, wi
 
 In the ``energy`` form the second derivative is a backward difference of stored energies, of three
 points at first and (2, −5, 4, −1)/dt² from the third step on; in the ``gradient`` form it is the
-change over the step of ΔĖ = −(F_j − F_i)·v. The amplitudes go through the substeps with T linear
-within the step. No basis is needed and no sign matters. T means something near an avoided crossing
-only: elsewhere any positive curvature makes a coupling, which a gap threshold cuts off. The sign of
-T is lost, so that the interference of two crossings may come out inverted (Tully's dual crossing
-does). Nobody hops in the first three steps.
+change over the step of ΔĖ = −(F_j − F_i)·v. In the two steps after a hop the former differences
+across the change of momentum, as it was published; the latter does not. The amplitudes go through
+the substeps with T linear within the step. No basis is needed and no sign matters. T means
+something near an avoided crossing only: elsewhere any positive curvature makes a coupling, which a
+gap threshold cuts off. The sign of T is lost, so that the interference of two crossings may come
+out inverted (Tully's dual crossing does). Nobody hops in the first three steps.
 
 References
 ----------
