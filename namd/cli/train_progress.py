@@ -22,6 +22,8 @@ def tell(job: "Job", *, members: int | None) -> None:
         f"{summary['validation_frames']} validation, {summary['test_frames']} test frames; "
         f"{summary['epochs']} epochs of {summary['steps_per_epoch']} steps"
     )
+    if job.site_signs is not None:
+        console.note(job.site_signs.told(job.model.information.states.labels))
 
 
 def train_with_progress(

@@ -6,6 +6,16 @@ from pydantic import Field, model_validator
 
 from namd.config.section import Section
 
+SiteLabels = Literal["none", "offdiagonal", "all", "signs"]
+_SiteLabels = Annotated[
+    SiteLabels,
+    Field(
+        description="how the readout of W tells equal atoms apart: learned labels in elements off "
+        "the diagonal, or in all; signs: off the diagonal by the sign of the states under their "
+        "exchange, found from labelled couplings: exact, where labels tell it (namd.nn.readout)"
+    ),
+]
+
 
 class FusionArchitecture(Section):
     """The production network: densities, fusion blocks, message passing."""
@@ -39,9 +49,7 @@ class FusionArchitecture(Section):
         description="off-diagonal elements of W are bounded by this, smoothly (tanh), eV: a few "
         "times what the training data need, so that none can blow up where there were no data",
     )
-    site_labels: Literal["none", "offdiagonal", "all"] = Field(
-        "offdiagonal", description="per-atom labels in the readout of W: see namd.nn.readout"
-    )
+    site_labels: _SiteLabels = "offdiagonal"
 
 
 class PerceptronArchitecture(Section):
@@ -66,9 +74,7 @@ class PublishedArchitecture(Section):
     offdiagonal_limit_ev: float = Field(
         1.0, gt=0, description="smooth bound (tanh) of the off-diagonal elements of W, eV"
     )
-    site_labels: Literal["none", "offdiagonal", "all"] = Field(
-        "offdiagonal", description="per-atom labels in the readout of W: see namd.nn.readout"
-    )
+    site_labels: _SiteLabels = "offdiagonal"
 
 
 class MaceArchitecture(PublishedArchitecture):

@@ -19,13 +19,16 @@ the momentum of the molecule.
 the origin. Permanent dipoles of charged molecules depend on it; only their differences enter here.
 """
 
+from itertools import combinations_with_replacement
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from namd.config.architecture import SiteLabels
 from namd.config.head import DirectHead, Head
 from namd.nn.base import NodeFeatures
-from namd.nn.readout import SiteLabels
+from namd.nn.readout import Elements, above_diagonal, sites_of
 from namd.nn.vectors import AtomicVectors
 
 
@@ -39,7 +42,8 @@ class VectorHeads(nn.Module):
     diabats, scalars, vectors, hidden, atoms
         Size of W, channels of the features, hidden width, number of atoms.
     labels
-        Site labels are used unless ``none``.
+        How elements above the diagonal treat equal atoms; dipoles of the diagonal are theirs too,
+        but for signs.
     """
 
     def __init__(
@@ -57,20 +61,20 @@ class VectorHeads(nn.Module):
         self.diabats = diabats
         self.direct = isinstance(head, DirectHead)
 
-        def readout(outputs: int) -> AtomicVectors:
+        def readout(elements: Elements) -> AtomicVectors:
             return AtomicVectors(
                 scalars=scalars,
                 vectors=vectors,
                 hidden=hidden,
-                outputs=outputs,
+                elements=elements,
                 atoms=atoms,
-                labelled=labels != "none",
+                sites=sites_of(labels, offdiagonal=True),
             )
 
-        pairs = diabats * (diabats - 1) // 2
         fields = isinstance(head, DirectHead) or head.residual
-        self.field = readout(pairs) if fields else None
-        self.dipole = readout(pairs + diabats) if head.dipoles else None
+        self.field = readout(above_diagonal(diabats)) if fields else None
+        every = list(combinations_with_replacement(range(diabats), 2))
+        self.dipole = readout(every) if head.dipoles else None
 
     @property
     def outputs(self) -> int:

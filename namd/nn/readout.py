@@ -6,16 +6,25 @@ A readout that treats equal elements alike gives totally symmetric matrix elemen
 geometries; the interstate coupling between states of different symmetry (A_g and B_u of planar
 trans-stilbene) would be exactly zero. Learned *site labels* (a bias and an output weight per atom)
 lift this where wanted: ``none``, ``offdiagonal`` (default) or ``all``. With labels the network
-belongs to one fixed numbering of the atoms.
+belongs to one fixed numbering of the atoms, and whether an element is even or odd under an
+exchange of equal atoms has to be learned. *Signs* are the exact way (``signs``): each atom's
+contribution to an element has the sign that :mod:`namd.data.characters` finds for it.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SiteLabels = Literal["none", "offdiagonal", "all"]
+from namd.config.architecture import SiteLabels
+
+Sites = Literal["alike", "labelled", "signed"]
+Elements = Sequence[tuple[int, int]]
+"""Rows and columns of elements of W."""
+
 _START = 0.2  # the untrained W hardly departs from its shift: training starts from the mean
 _COLUMNS = 16
 
@@ -33,23 +42,77 @@ def times(
     return product
 
 
-class AtomicPerceptron(nn.Module):
-    """A two-layer perceptron of each atom's invariants, optionally labelled by site.
+def diagonal(diabats: int) -> Elements:
+    """Elements (k, k)."""
+    return [(k, k) for k in range(diabats)]
+
+
+def above_diagonal(diabats: int) -> Elements:
+    """Elements (k, l), k < l, row by row."""
+    return list(combinations(range(diabats), 2))
+
+
+def sites_of(labels: SiteLabels, *, offdiagonal: bool) -> Sites:
+    """How a readout of these elements treats equal atoms."""
+    if labels == "all" or (labels == "offdiagonal" and offdiagonal):
+        return "labelled"
+    return "signed" if labels == "signs" and offdiagonal else "alike"
+
+
+class SignedReadout(nn.Module):
+    """A readout of elements of W that may have a sign for each atom's contribution.
 
     Parameters
     ----------
-    inputs, hidden, outputs
-        Widths; the leaves use ``outer`` [hidden, output].
+    elements
+        Which elements, in the order of its outputs.
     atoms
         Number of atoms.
-    labelled
-        Whether each atom has a bias and a weight of its own.
+    sites
+        ``site_sign`` is there where it is ``signed``; +1 until :func:`set_site_signs`.
+    """
+
+    site_sign: Tensor | None
+
+    def __init__(self, *, elements: Elements, atoms: int, sites: Sites) -> None:
+        super().__init__()
+        self.elements = tuple(elements)
+        signs = torch.ones(atoms, len(elements)) if sites == "signed" else None
+        self.register_buffer("site_sign", signs)
+
+    def signed(
+        self, contributions: Float[Tensor, "*row atom output"]
+    ) -> Float[Tensor, "*row atom output"]:
+        """Contributions of the atoms with their signs."""
+        return contributions if self.site_sign is None else contributions * self.site_sign
+
+
+def set_site_signs(network: nn.Module, signs: Float[Tensor, "diabat diabat atom"]) -> None:
+    """Give every signed readout of a network the signs of its elements."""
+    for module in network.modules():
+        if isinstance(module, SignedReadout) and module.site_sign is not None:
+            mine = torch.stack([signs[row, column] for row, column in module.elements], dim=1)
+            module.site_sign.copy_(mine)
+
+
+class AtomicPerceptron(SignedReadout):
+    """A two-layer perceptron of each atom's invariants, with sites labelled or signed.
+
+    Parameters
+    ----------
+    inputs, hidden
+        Widths; the leaves use ``outer`` [hidden, output].
+    elements, atoms
+        As for :class:`SignedReadout`.
+    sites
+        ``labelled``: each atom has a bias and a weight of its own.
     """
 
     def __init__(
-        self, *, inputs: int, hidden: int, outputs: int, atoms: int, labelled: bool
+        self, *, inputs: int, hidden: int, elements: Elements, atoms: int, sites: Sites
     ) -> None:
-        super().__init__()
+        super().__init__(elements=elements, atoms=atoms, sites=sites)
+        labelled, outputs = sites == "labelled", len(elements)
         self.inner = nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU())
         self.middle = nn.Linear(hidden, hidden)
         self.outer = nn.Parameter(_START * torch.randn(hidden, outputs) / (hidden * atoms) ** 0.5)
@@ -75,9 +138,12 @@ class AtomicSum(AtomicPerceptron):
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
     ) -> tuple[Float[Tensor, "molecule output"], Float[Tensor, "molecule hidden"]]:
-        """Sum of atomic outputs, and the sum of hidden layers that it is linear in."""
-        pooled = self.hidden(invariants).sum(1)
-        return times(pooled, self.outer), pooled
+        """Sum of atomic outputs, and the sum of hidden layers (without signs it is linear in)."""
+        hidden = self.hidden(invariants)
+        pooled = hidden.sum(1)
+        if self.site_sign is None:
+            return times(pooled, self.outer), pooled
+        return self.signed(times(hidden, self.outer)).sum(1), pooled
 
 
 def diabatic_matrix(
@@ -116,25 +182,29 @@ class QuasiDiabaticReadout(nn.Module):
     ) -> None:
         super().__init__()
         self.limit = offdiagonal_limit
-        self.diagonal = AtomicSum(
-            inputs=inputs, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
-        )
-        pairs = diabats * (diabats - 1) // 2
-        self.offdiagonal = None
-        if pairs:
-            self.offdiagonal = AtomicSum(
-                inputs=inputs, hidden=hidden, outputs=pairs, atoms=atoms, labelled=labels != "none"
+
+        def readout(elements: Elements, *, offdiagonal: bool) -> AtomicSum:
+            return AtomicSum(
+                inputs=inputs,
+                hidden=hidden,
+                elements=elements,
+                atoms=atoms,
+                sites=sites_of(labels, offdiagonal=offdiagonal),
             )
+
+        self.diagonal = readout(diagonal(diabats), offdiagonal=False)
+        pairs = above_diagonal(diabats)
+        self.offdiagonal = readout(pairs, offdiagonal=True) if pairs else None
 
     def forward(
         self, invariants: Float[Tensor, "molecule atom feature"]
     ) -> tuple[Float[Tensor, "molecule diabat diabat"], Float[Tensor, "molecule learned"]]:
         """The matrix, and what its last layers read."""
-        diagonal, pooled = self.diagonal(invariants)
+        own, pooled = self.diagonal(invariants)
         if self.offdiagonal is None:
-            return torch.diag_embed(diagonal), pooled
+            return torch.diag_embed(own), pooled
         offdiagonal, more = self.offdiagonal(invariants)
-        matrix = diabatic_matrix(diagonal, offdiagonal, limit=self.limit)
+        matrix = diabatic_matrix(own, offdiagonal, limit=self.limit)
         return matrix, torch.cat([pooled, more], dim=1)
 
 
@@ -154,7 +224,11 @@ class EnergyReadout(nn.Module):
     ) -> None:
         super().__init__()
         self.diagonal = AtomicSum(
-            inputs=inputs, hidden=hidden, outputs=states, atoms=atoms, labelled=labels == "all"
+            inputs=inputs,
+            hidden=hidden,
+            elements=diagonal(states),
+            atoms=atoms,
+            sites=sites_of(labels, offdiagonal=False),
         )
 
     def forward(

@@ -13,8 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from namd.config.architecture import SiteLabels
 from namd.nn.base import NodeFeatures
-from namd.nn.readout import AtomicPerceptron, AtomicSum, SiteLabels, diabatic_matrix, times
+from namd.nn.readout import (
+    AtomicPerceptron,
+    AtomicSum,
+    Elements,
+    Sites,
+    above_diagonal,
+    diabatic_matrix,
+    diagonal,
+    sites_of,
+    times,
+)
 
 
 def _mixing(inputs: int, outputs: int) -> nn.Parameter:
@@ -28,7 +39,7 @@ class AtomicVectors(AtomicPerceptron):
     ----------
     scalars, vectors
         Channels of the features.
-    hidden, outputs, atoms, labelled
+    hidden, elements, atoms, sites
         As for :class:`namd.nn.readout.AtomicPerceptron`.
     """
 
@@ -38,20 +49,19 @@ class AtomicVectors(AtomicPerceptron):
         scalars: int,
         vectors: int,
         hidden: int,
-        outputs: int,
+        elements: Elements,
         atoms: int,
-        labelled: bool,
+        sites: Sites,
     ) -> None:
-        super().__init__(
-            inputs=scalars, hidden=hidden, outputs=outputs, atoms=atoms, labelled=labelled
-        )
+        super().__init__(inputs=scalars, hidden=hidden, elements=elements, atoms=atoms, sites=sites)
         self.mix = _mixing(vectors, hidden)
 
     def forward(self, features: NodeFeatures) -> Float[Tensor, "molecule output atom 3"]:
         """One vector per output and atom."""
         gates = self.hidden(features.scalars)[:, :, None]
         gated = times(features.vectors, self.mix) * gates
-        return times(gated, self.outer).permute(0, 3, 1, 2)
+        vectors = times(gated, self.outer).transpose(1, 2)  # molecule, xyz, atom, output
+        return self.signed(vectors).permute(0, 3, 2, 1)
 
 
 class PseudoscalarSum(AtomicPerceptron):
@@ -63,20 +73,21 @@ class PseudoscalarSum(AtomicPerceptron):
         scalars: int,
         vectors: int,
         hidden: int,
-        outputs: int,
+        elements: Elements,
         atoms: int,
-        labelled: bool,
+        sites: Sites,
     ) -> None:
-        super().__init__(
-            inputs=scalars, hidden=hidden, outputs=outputs, atoms=atoms, labelled=labelled
-        )
+        super().__init__(inputs=scalars, hidden=hidden, elements=elements, atoms=atoms, sites=sites)
         self.mixes = nn.ParameterList(_mixing(vectors, hidden) for _ in range(3))
 
     def forward(self, features: NodeFeatures) -> Float[Tensor, "molecule output"]:
         """Sums that change sign under inversion."""
         one, two, three = (times(features.vectors, mix) for mix in self.mixes)
         triple = (one * torch.linalg.cross(two, three, dim=2)).sum(2)
-        return times((self.hidden(features.scalars) * triple).sum(1), self.outer)
+        gated = self.hidden(features.scalars) * triple
+        if self.site_sign is None:
+            return times(gated.sum(1), self.outer)
+        return self.signed(times(gated, self.outer)).sum(1)
 
 
 class ParityReadout(nn.Module):
@@ -117,40 +128,44 @@ class ParityReadout(nn.Module):
     ) -> None:
         super().__init__()
         self.limit = offdiagonal_limit
-        parity = torch.tensor([k in odd for k in range(diabats)])
-        row, column = torch.triu_indices(diabats, diabats, offset=1)
-        changes = parity[row] != parity[column]
-        self.pairs = len(changes)
+        pairs = above_diagonal(diabats)
+        changes = torch.tensor([(row in odd) != (column in odd) for row, column in pairs])
+        self.pairs = len(pairs)
         # Numbers of pairs, not a mask: indexing with a mask makes a GPU wait.
         self.register_buffer("same", (~changes).nonzero()[:, 0], persistent=False)
         self.register_buffer("different", changes.nonzero()[:, 0], persistent=False)
         self.diagonal = AtomicSum(
-            inputs=scalars, hidden=hidden, outputs=diabats, atoms=atoms, labelled=labels == "all"
+            inputs=scalars,
+            hidden=hidden,
+            elements=diagonal(diabats),
+            atoms=atoms,
+            sites=sites_of(labels, offdiagonal=False),
         )
+        sites = sites_of(labels, offdiagonal=True)
         self.even = AtomicSum(
             inputs=scalars,
             hidden=hidden,
-            outputs=len(self.same),
+            elements=[pairs[k] for k in self.same.tolist()],
             atoms=atoms,
-            labelled=labels != "none",
+            sites=sites,
         )
         self.odd = PseudoscalarSum(
             scalars=scalars,
             vectors=vectors,
             hidden=hidden,
-            outputs=len(self.different),
+            elements=[pairs[k] for k in self.different.tolist()],
             atoms=atoms,
-            labelled=labels != "none",
+            sites=sites,
         )
 
     def forward(
         self, features: NodeFeatures
     ) -> tuple[Float[Tensor, "molecule diabat diabat"], Float[Tensor, "molecule learned"]]:
         """The matrix, and what the last layers of its scalar elements read."""
-        diagonal, pooled = self.diagonal(features.scalars)
+        own, pooled = self.diagonal(features.scalars)
         even, more = self.even(features.scalars)
-        elements = diagonal.new_zeros(len(diagonal), self.pairs)
+        elements = own.new_zeros(len(own), self.pairs)
         elements[:, self.same] = even
         elements[:, self.different] = self.odd(features)
-        matrix = diabatic_matrix(diagonal, elements, limit=self.limit)
+        matrix = diabatic_matrix(own, elements, limit=self.limit)
         return matrix, torch.cat([pooled, more], dim=1)

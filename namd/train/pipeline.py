@@ -12,6 +12,7 @@ import yaml
 from namd.config.head import DirectHead
 from namd.config.loading import differing_keys, resolved_config
 from namd.config.training import TrainingConfig
+from namd.data.characters import SiteSigns
 from namd.data.dataset import Dataset
 from namd.data.permutations import bonds, equivalent_numberings
 from namd.data.splits import split_groups
@@ -31,6 +32,7 @@ from namd.train.frames import read_frames
 from namd.train.guarding import guard_model
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
+from namd.train.site_signs import take_site_signs, wants_site_signs
 from namd.train.trainer import fit, initialise
 from namd.train.warm_start import take_weights
 
@@ -48,6 +50,7 @@ class Job:
     validation: Dataset
     test: Dataset
     numberings: np.ndarray | None
+    site_signs: SiteSigns | None = None
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
             where="data",
             hint="lower data.validation_fraction and data.test_fraction or name fewer groups",
         )
-    limit = config.data.max_train_frames
+    every, limit = training, config.data.max_train_frames
     if limit is not None and limit < len(training):
         training = training.select(np.linspace(0, len(training) - 1, limit).round().astype(int))
     states = len(dataset.states)
@@ -127,8 +130,10 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         initialise(model, training, diabatic=diabatic)
     else:
         take_weights(model, find_model(config.initial_weights, base=base))
-    numberings = None
-    if config.data.permute_equal_atoms:
+    signed, site_signs, numberings = wants_site_signs(model), None, None
+    if signed and config.initial_weights is None:
+        site_signs = take_site_signs(model, every)
+    if config.data.permute_equal_atoms and not signed:  # that treats all numberings alike
         bonded = bonds(dataset.molecule, training["positions"][0])
         numberings = equivalent_numberings(dataset.molecule, bonded)
     return Job(
@@ -138,6 +143,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         validation=validation,
         test=test,
         numberings=numberings,
+        site_signs=site_signs,
     )
 
 

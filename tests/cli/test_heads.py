@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from namd.cli.main import run
+from namd.data.dataset import Dataset
 from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
 from namd.io.ensemble import read_ensemble
+from namd.molecule import Molecule
 from namd.nn.model_folder import load_model
+from namd.states import StateSpace
 from namd.units import ANGSTROM_PER_BOHR
 
 CONFIG = """
@@ -113,6 +116,60 @@ def test_every_published_network_is_trained_evaluated_and_run(
     ensemble = read_ensemble(folder / "run")
     assert (ensemble.n_trajectories, len(ensemble.time)) == (3, 5)
     assert np.isfinite(ensemble.energies).all()
+
+
+def write_water(path: Path) -> None:
+    """Labels of two states that differ under exchange of the hydrogens: W01 = c (r1 − r2)."""
+    rng = np.random.default_rng(0)
+    minimum = np.array([[0.0, 0, 0], [1.8, 0, 0], [-0.5, 1.7, 0]])
+    moved = minimum + 0.1 * rng.standard_normal((32, 3, 3))
+    positions = torch.from_numpy(moved).requires_grad_()
+    r = (positions[:, 1:] - positions[:, :1]).norm(dim=-1)
+    own = 0.1 * (r - 1.8).square().sum(1)
+    elements = (own, own + 0.3 + 0.02 * r.sum(1), 0.03 * (r[:, 0] - r[:, 1]))
+    slopes = [torch.autograd.grad(e.sum(), positions, retain_graph=True)[0] for e in elements]
+    w, dw = (torch.stack([a, c, c, b], 1) for a, b, c in (elements, slopes))
+    energies, u = torch.linalg.eigh(w.detach().reshape(32, 2, 2))
+    turned = torch.einsum("fki,fklax,flj->fijax", u, dw.reshape(32, 2, 2, 3, 3), u)
+    arrays = {
+        "positions": moved,
+        "energies": energies.numpy(),
+        "forces": -torch.stack([turned[:, 0, 0], turned[:, 1, 1]], 1).numpy(),
+        "interstate_coupling": turned[:, 0, 1][:, None].numpy(),
+        "group": np.array([f"walk-{k % 4}" for k in range(32)]),
+        "source": np.full(32, "test"),
+    }
+    dataset = Dataset(
+        molecule=Molecule.from_numbers(np.array([8, 1, 1])),
+        states=StateSpace.singlets(2),
+        level_of_theory="test",
+        arrays=arrays,
+    )
+    write_dataset(dataset, path)
+
+
+def test_signs_of_sites_are_found_in_the_labels(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, stopped and resumed, evaluated, trained on; what they cannot do is refused."""
+    write_water(folder / "water.h5")
+    changes = ["data.file=water.h5", "network.site_labels=signs"]
+    assert train(folder, *changes) == 0
+    told = capsys.readouterr().err
+    assert "of 2 exchanges of equal atoms couplings change sign: S0–S1 with 1;" in told
+    model = load_model(folder / "model")
+    positions = torch.from_numpy(read_dataset(folder / "water.h5")["positions"])
+    here, there = (model.hamiltonian(positions[:, order]) for order in ([0, 1, 2], [0, 2, 1]))
+    torch.testing.assert_close(here[:, 0, 1], -there[:, 0, 1], rtol=0, atol=1e-8)
+    torch.testing.assert_close(here[:, 1, 1], there[:, 1, 1], rtol=0, atol=1e-8)
+    assert run(["evaluate", str(folder / "model"), str(folder / "water.h5"), "--json"]) == 0
+    (folder / "model").rename(folder / "before")
+    assert train(folder, *changes, f"initial_weights={folder / 'before'}") == 0
+    (folder / "model").rename(folder / "after")
+    for change, words in (("diabats=3", "no label tells"), ("data.file=labels.h5", "do not tell")):
+        capsys.readouterr()
+        assert train(folder, *changes, change) in {2, 3}
+        assert words in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_matrix_of_the_labels_is_learned_in_their_basis(folder: Path) -> None:

@@ -16,6 +16,7 @@ from namd.config.head import DirectHead, Head, QuasiDiabaticHead
 from namd.molecule import Molecule
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import load_model
+from namd.nn.readout import set_site_signs
 from namd.states import StateSpace
 
 SHIPPED = Path(__file__).parents[2] / "models" / "stilbene-ssr"
@@ -98,6 +99,21 @@ def test_labels_let_it_be(head: Head, labels: str) -> None:
     even, odd, out_of_plane = parts(network(head, labels))
     assert odd > 0.1 * even
     assert out_of_plane < 1e-12 * even  # planarity is a symmetry of every labelled network
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_signs_leave_nothing_else(head: Head) -> None:
+    """With the sign of the exchange of both halves the coupling is odd to the last digit."""
+    model = network(head, "signs")
+    signs = torch.ones(2, 2, 26)
+    first_half = torch.tensor([0, 1, 2, 3, 4, 5, 6, 14, 15, 16, 17, 18, 19])
+    signs[0, 1] = signs[1, 0] = -1.0
+    signs[0, 1, first_half] = signs[1, 0, first_half] = 1.0
+    set_site_signs(model.network, signs)
+    even, odd, out_of_plane = parts(model)
+    assert odd > 1e-6
+    assert even < 1e-12 * odd
+    assert out_of_plane < 1e-12 * odd
 
 
 def test_pseudoscalars_couple_through_motion_out_of_the_plane_alone() -> None:

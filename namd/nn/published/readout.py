@@ -4,7 +4,7 @@ MACE reads each layer's scalars linearly and the last one's by a perceptron with
 without biases (Batatia et al. 2022, arXiv:2206.07697, eqs. 13 and 14). Here every independent
 element of the quasi-diabatic matrix W has a readout of its own; with one state that is MACE's. The
 off-diagonal ones, where site labels are wanted, multiply each atom's contribution by a learned
-number (see :mod:`namd.nn.readout` for why).
+number, or by its sign (see :mod:`namd.nn.readout` for why).
 """
 
 from collections.abc import Sequence
@@ -13,37 +13,55 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from namd.config.architecture import SiteLabels
 from namd.nn.published.maps import scaled_silu
-from namd.nn.readout import SiteLabels, diabatic_matrix
+from namd.nn.readout import (
+    Elements,
+    SignedReadout,
+    Sites,
+    above_diagonal,
+    diabatic_matrix,
+    diagonal,
+    sites_of,
+)
 
 _START = 0.2  # the untrained W hardly departs from its shift: training starts from the mean
 
 
-class ElementReadout(nn.Module):
+class ElementReadout(SignedReadout):
     """Σ_atoms of linear readouts of the first layers and a perceptron of the last.
 
     Parameters
     ----------
     layers
         Number of layers that are read.
-    channels, hidden, outputs
-        Scalars per layer, hidden width per output, outputs.
-    atoms
-        Number of atoms.
-    labelled
-        Whether each atom's contribution is multiplied by a number of its own.
+    channels, hidden
+        Scalars per layer, hidden width per output.
+    elements, atoms
+        As for :class:`~namd.nn.readout.SignedReadout`.
+    sites
+        ``labelled``: each atom's contribution is multiplied by a number of its own.
     """
 
     def __init__(
-        self, *, layers: int, channels: int, hidden: int, outputs: int, atoms: int, labelled: bool
+        self,
+        *,
+        layers: int,
+        channels: int,
+        hidden: int,
+        elements: Elements,
+        atoms: int,
+        sites: Sites,
     ) -> None:
-        super().__init__()
+        super().__init__(elements=elements, atoms=atoms, sites=sites)
+        outputs = len(elements)
         start = _START / atoms**0.5
         self.linear = nn.ParameterList(
             torch.randn(channels, outputs) * start for _ in range(layers - 1)
         )
         self.inner = nn.Parameter(torch.randn(outputs, channels, hidden))
         self.outer = nn.Parameter(torch.randn(outputs, hidden) * start)
+        labelled = sites == "labelled"
         self.site_weight = nn.Parameter(torch.randn(atoms, outputs)) if labelled else None
 
     def forward(
@@ -57,7 +75,7 @@ class ElementReadout(nn.Module):
             outputs = outputs + feature @ (weight / channels**0.5)
         if self.site_weight is not None:
             outputs = outputs * self.site_weight
-        total: Tensor = outputs.sum(1)
+        total: Tensor = self.signed(outputs).sum(1)
         return total
 
 
@@ -90,25 +108,25 @@ class MatrixReadout(nn.Module):
         super().__init__()
         self.limit = offdiagonal_limit
 
-        def readout(outputs: int, *, labelled: bool) -> ElementReadout:
+        def readout(elements: Elements, *, offdiagonal: bool) -> ElementReadout:
             return ElementReadout(
                 layers=layers,
                 channels=channels,
                 hidden=hidden,
-                outputs=outputs,
+                elements=elements,
                 atoms=atoms,
-                labelled=labelled,
+                sites=sites_of(labels, offdiagonal=offdiagonal),
             )
 
-        self.diagonal = readout(diabats, labelled=labels == "all")
-        pairs = diabats * (diabats - 1) // 2
-        self.offdiagonal = readout(pairs, labelled=labels != "none") if pairs else None
+        self.diagonal = readout(diagonal(diabats), offdiagonal=False)
+        pairs = above_diagonal(diabats)
+        self.offdiagonal = readout(pairs, offdiagonal=True) if pairs else None
 
     def forward(
         self, scalars: Sequence[Float[Tensor, "molecule atom channel"]]
     ) -> Float[Tensor, "molecule diabat diabat"]:
         """Assemble the matrix."""
-        diagonal = self.diagonal(scalars)
+        own = self.diagonal(scalars)
         if self.offdiagonal is None:
-            return torch.diag_embed(diagonal)
-        return diabatic_matrix(diagonal, self.offdiagonal(scalars), limit=self.limit)
+            return torch.diag_embed(own)
+        return diabatic_matrix(own, self.offdiagonal(scalars), limit=self.limit)

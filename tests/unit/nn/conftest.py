@@ -22,6 +22,9 @@ ARCHITECTURES = {
     "fusion-unlabelled": FusionArchitecture(
         channels=4, radial=4, hidden=8, cutoff_angstrom=3.0, site_labels="none"
     ),
+    "fusion-signed": FusionArchitecture(
+        channels=4, radial=4, hidden=8, cutoff_angstrom=3.0, site_labels="signs"
+    ),
     "fusion-off": FusionArchitecture(
         channels=4,
         radial=4,

@@ -1,0 +1,54 @@
+"""``site_labels: signs``: find in the labels how couplings change, and tell the network."""
+
+import numpy as np
+import torch
+
+from namd.data.characters import SiteSigns, find_site_signs
+from namd.data.dataset import Dataset
+from namd.data.permutations import bonds, equivalent_numberings
+from namd.errors import ConfigError
+from namd.nn.model import DiabaticModel
+from namd.nn.readout import set_site_signs
+
+
+def wants_site_signs(model: DiabaticModel) -> bool:
+    """Whether its readout has signs, so that it treats all equivalent numberings alike."""
+    return getattr(model.information.architecture, "site_labels", None) == "signs"
+
+
+def take_site_signs(model: DiabaticModel, training: Dataset) -> SiteSigns | None:
+    """Set the signs of a network that has them; of one state there are none.
+
+    Parameters
+    ----------
+    model
+        Changed in place.
+    training
+        Labelled frames.
+
+    Raises
+    ------
+    ConfigError
+        If W has more diabats than states: of the others no label tells a sign.
+    DataError
+        If the labels do not tell.
+    """
+    states = len(model.information.states)
+    if model.information.diabats != states:
+        raise ConfigError(
+            f"W has {model.information.diabats} diabats for {states} states, and no label tells "
+            "the signs of the others",
+            where="network.site_labels: signs",
+            hint="leave diabats at null, or use site_labels: offdiagonal",
+        )
+    if states == 1:
+        return None
+    bonded = bonds(training.molecule, training["positions"][0])
+    found = find_site_signs(
+        training["positions"],
+        training.interstate_coupling,
+        equivalent_numberings(training.molecule, bonded),
+        states=states,
+    )
+    set_site_signs(model.network, torch.from_numpy(found.signs.astype(np.float64)))
+    return found
