@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from comparison.networks import ALONE, ARCHITECTURES, HEADS, NETWORKS
+from comparison.networks import ALONE, ARCHITECTURES, HEADS, NETWORKS, SIGNS
 from namd.config.loading import apply_overrides, read_yaml, validate
 from namd.config.training import TrainingConfig
 from namd.errors import ConfigError
@@ -105,6 +105,12 @@ CASES: dict[str, Case] = {
         epochs=40,
         title="without products of MACE's own, stilbene, 285 frames",
         networks=ALONE,
+    ),
+    "stilbene-signs": _stilbene(
+        285,
+        epochs=40,
+        title="signs of sites in place of labels, stilbene, 285 frames",
+        networks=SIGNS,
     ),
     "ch2nh2": Case(
         title="CH2NH2+, 3 states",

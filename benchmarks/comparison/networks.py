@@ -17,13 +17,17 @@ are equal, at 1.7 times the operations.
 contraction, whether there is fusion or not. With ``correlation: 1`` it does not, and what a fusion
 block adds to it is the only product there is.
 
-*Heads and targets.* The same network of ours four times: a 2 × 2 quasi-diabatic matrix learned from
-the states (their energies, forces and h, in any gauge) or from the method's own diabatic matrix
-and its gradient; a 3 × 3 matrix; and a direct head without any.
+*Signs of sites.* Everywhere else the off-diagonal element of W has learned labels of the atoms, and
+that it changes its sign when the halves of stilbene change places must be learned; here it does.
+
+*Heads and targets.* The same network of ours five times: a 2 × 2 quasi-diabatic matrix learned from
+the states (their energies, forces and h, in any gauge), the same with signs of sites, or from the
+method's own diabatic matrix and its gradient; a 3 × 3 matrix; and a direct head without any.
 """
 
 from dataclasses import dataclass
 
+_SIGNS = ("network.site_labels=signs",)
 _OFF = ("network.correlation=1", "network.message_correlation=1")
 
 
@@ -86,6 +90,20 @@ NETWORKS: dict[str, Competitor] = {
         learning_rate=0.01,
         cost=24,
     ),
+    "ours-signs": Competitor(
+        title="ours, signs of sites",
+        config="models/stilbene-ssr-3500/train.yaml",
+        changes=_SIGNS,
+        learning_rate=0.005,
+        cost=6,
+    ),
+    "mace-16-signs": Competitor(
+        title="MACE, 16 channels, signs of sites",
+        config="mace-64",
+        changes=("network.channels=16", *_SIGNS),
+        learning_rate=0.01,
+        cost=16,
+    ),
     "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=31),
     "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=54),
     "ours": Competitor(
@@ -108,6 +126,13 @@ NETWORKS: dict[str, Competitor] = {
     "states": Competitor(
         title="energies, forces, h of the states",
         config="models/stilbene-ssr-3500/train.yaml",
+        learning_rate=0.005,
+        cost=13,
+    ),
+    "states-signs": Competitor(
+        title="of the states, signs of sites",
+        config="models/stilbene-ssr-3500/train.yaml",
+        changes=_SIGNS,
         learning_rate=0.005,
         cost=13,
     ),
@@ -134,6 +159,7 @@ NETWORKS: dict[str, Competitor] = {
     ),
 }
 
-HEADS = ("states", "diabats", "three-diabats", "direct")
+HEADS = ("states", "states-signs", "diabats", "three-diabats", "direct")
+SIGNS = ("ours-signs", "mace-16-signs")
 ALONE = ("mace-16-alone", "mofd-sparse-16-alone")
-ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS + ALONE)
+ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS + ALONE + SIGNS)

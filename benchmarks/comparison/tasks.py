@@ -68,7 +68,7 @@ class Task:
             return 0 if self.seed == 0 else 2
         if self.case in {"ch2nh2", "stilbene-heads"}:
             return 1
-        if self.case == "stilbene-products":
+        if self.case in {"stilbene-products", "stilbene-signs"}:
             return 2
         if self.case == "stilbene-time" or self.network in _SECOND:
             return 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from comparison.cases import CASES
-from comparison.networks import ALONE, ARCHITECTURES, HEADS, NETWORKS
+from comparison.networks import ALONE, ARCHITECTURES, HEADS, NETWORKS, SIGNS
 from comparison.runner import Runner
 from comparison.tasks import Task, busy, queue
 
@@ -93,10 +93,10 @@ def test_the_queue_holds_every_training_once_in_the_order_of_what_it_tells():
     middle = 4 * number + 3 * len(HEADS)
     second = work[number:middle]
     assert {task.case for task in second} == {"ch2nh2", "stilbene-heads"}
-    after = middle + 2 * number + 3 * len(ALONE)
+    after = middle + 2 * number + 3 * len(ALONE + SIGNS)
     third = {(task.case, task.seed) for task in work[middle:after]}
     assert third == {("stilbene-285", 1), ("stilbene-285", 2)} | {
-        ("stilbene-products", seed) for seed in (0, 1, 2)
+        (case, seed) for case in ("stilbene-products", "stilbene-signs") for seed in (0, 1, 2)
     }
     # What differs by fusion alone is seen with more frames before the large networks are.
     rest = [task.network for task in work[after:]]

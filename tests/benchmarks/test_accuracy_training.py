@@ -44,7 +44,7 @@ def test_networks_differ_in_nothing_but_themselves(case):
     networks = CASES[case].networks
     allowed = ("name", "network.", "optimiser.learning_rate", "optimiser.weight_decay")
     if networks == HEADS:
-        allowed = ("name", "head", "diabats", "loss.target")
+        allowed = ("name", "head", "diabats", "loss.target", "network.site_labels")
     first, *others = [
         resolved_config(configure(case=case, network=name, seed=0)) for name in networks
     ]
@@ -53,8 +53,9 @@ def test_networks_differ_in_nothing_but_themselves(case):
             allowed = (*allowed, "optimiser.epochs", "optimiser.patience_epochs")
         extra = [key for key in differing_keys(first, other) if not key.startswith(allowed)]
         assert extra == []
-        for key in ("site_labels", "offdiagonal_limit_ev"):
-            assert other["network"][key] == first["network"][key]
+        assert other["network"]["offdiagonal_limit_ev"] == first["network"]["offdiagonal_limit_ev"]
+        signed = "signs" in other["name"]
+        assert other["network"]["site_labels"] == ("signs" if signed else "offdiagonal")
 
 
 @pytest.mark.parametrize("case", CASES)
