@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from namd.errors import DataError
 
-_MOST_FRAMES, _MOST_PAIRS = 160, 250_000
+_MOST_FRAMES, _MOST_PAIRS, _MOST_CHOICES = 160, 250_000, 10_000
 _CLEAR = 0.5  # the best choice must reach it, any other stay below so much of the best
 _NOTHING = 0.01  # share of the evidence that is none
 _NEAR = 2.0  # times the median distance of nearest neighbours
@@ -117,7 +117,7 @@ def real_characters(
 def signs_of_character(
     numberings: Int[np.ndarray, "numbering atom"], character: Int[np.ndarray, " numbering"]
 ) -> Int[np.ndarray, " atom"]:
-    """S with s_{g[i]} = χ(g) s_i: +1 at the first atom of each orbit, 0 where there is no other.
+    """Signs s with s_{g[i]} = χ(g) s_i, +1 at the first atom of each orbit; 0 where there are none.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def find_site_signs(
     Raises
     ------
     DataError
-        If the labels do not tell, or no atom can carry the sign.
+        If the labels do not tell, no atom can carry the sign, or there is too much to try.
     """
     characters = real_characters(numberings)
     sites = np.stack([signs_of_character(numberings, each) for each in characters])
@@ -169,28 +169,18 @@ def find_site_signs(
     def of_pair(choice: Sequence[int], i: int, j: int) -> int:
         return number[tuple((characters[choice[i]] * characters[choice[j]]).tolist())]
 
+    if len(characters) ** (states - 1) > _MOST_CHOICES:
+        raise DataError(
+            f"{len(characters)} characters of the exchanges of equal atoms, for each of {states} "
+            "states, are more than can be tried",
+            where="network.site_labels: signs",
+            hint="use site_labels: offdiagonal",
+        )
     choices = [
         np.array([of_pair((0, *free), i, j) for i, j in pairs])
         for free in product(range(len(characters)), repeat=states - 1)
     ]
-    each = np.arange(len(pairs))
-    best = max(choices, key=lambda choice: float(scores[each, choice].sum()))
-    agreement = float(scores[each, best].mean())
-    equal, second = [best], -1.0
-    for choice in choices:
-        differs = choice != best
-        if not differs.any():
-            continue
-        won, lost = (float(scores[each, c][differs].mean()) for c in (best, choice))
-        tells = (evidence * (characters[choice] != characters[best])).sum(1)
-        if tells[differs].mean() < _NOTHING:
-            equal.append(choice)
-        elif lost > _CLEAR * won:
-            raise _unclear(won, lost)
-        else:
-            second = max(second, lost)
-    if agreement < _CLEAR:
-        raise _unclear(agreement, second)
+    equal, agreement, second = _choose(choices, scores, evidence, characters)
     taken = max(equal, key=lambda choice: int(np.abs(sites[choice]).sum()))
     if any(not sites[c].any() for c in taken):
         raise DataError(
@@ -210,6 +200,33 @@ def find_site_signs(
         second=second,
         alike=len(equal),
     )
+
+
+def _choose(
+    choices: Sequence[Int[np.ndarray, " pair"]],
+    scores: Float[np.ndarray, "pair character"],
+    evidence: Float[np.ndarray, "pair numbering"],
+    characters: Int[np.ndarray, "character numbering"],
+) -> tuple[list[np.ndarray], float, float]:
+    """The best choice of characters and those that no label tells from it; two agreements."""
+    each = np.arange(len(scores))
+    best = max(choices, key=lambda choice: float(scores[each, choice].sum()))
+    agreement, equal, second = float(scores[each, best].mean()), [best], -1.0
+    for choice in choices:
+        differs = choice != best
+        if not differs.any():
+            continue
+        won, lost = (float(scores[each, c][differs].mean()) for c in (best, choice))
+        tells = (evidence * (characters[choice] != characters[best])).sum(1)
+        if tells[differs].mean() < _NOTHING:
+            equal.append(choice)
+        elif lost > _CLEAR * won:
+            raise _unclear(won, lost)
+        else:
+            second = max(second, lost)
+    if agreement < _CLEAR:
+        raise _unclear(agreement, second)
+    return equal, agreement, second
 
 
 def _unclear(best: float, other: float) -> DataError:

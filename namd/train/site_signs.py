@@ -29,7 +29,8 @@ def take_site_signs(model: DiabaticModel, training: Dataset) -> SiteSigns | None
     Raises
     ------
     ConfigError
-        If W has more diabats than states: of the others no label tells a sign.
+        If W has more diabats than states, of which no label tells a sign, or the molecule has too
+        many equivalent numberings of its atoms.
     DataError
         If the labels do not tell.
     """
@@ -44,11 +45,16 @@ def take_site_signs(model: DiabaticModel, training: Dataset) -> SiteSigns | None
     if states == 1:
         return None
     bonded = bonds(training.molecule, training["positions"][0])
+    try:
+        numberings = equivalent_numberings(training.molecule, bonded)
+    except ConfigError as error:
+        raise ConfigError(
+            error.message,
+            where="network.site_labels: signs",
+            hint="use site_labels: offdiagonal, with data.permute_equal_atoms: false",
+        ) from error
     found = find_site_signs(
-        training["positions"],
-        training.interstate_coupling,
-        equivalent_numberings(training.molecule, bonded),
-        states=states,
+        training["positions"], training.interstate_coupling, numberings, states=states
     )
     set_site_signs(model.network, torch.from_numpy(found.signs.astype(np.float64)))
     return found

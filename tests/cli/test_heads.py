@@ -149,7 +149,7 @@ def write_water(path: Path) -> None:
 
 
 def test_signs_of_sites_are_found_in_the_labels(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trained, stopped and resumed, evaluated, trained on; what they cannot do is refused."""
     write_water(folder / "water.h5")
@@ -166,6 +166,10 @@ def test_signs_of_sites_are_found_in_the_labels(
     (folder / "model").rename(folder / "before")
     assert train(folder, *changes, f"initial_weights={folder / 'before'}") == 0
     (folder / "model").rename(folder / "after")
+    monkeypatch.setattr("namd.data.permutations._MOST", 1)
+    assert train(folder, *changes) == 2
+    assert "site_labels: offdiagonal" in capsys.readouterr().err.replace("\n", " ")
+    monkeypatch.undo()
     for change, words in (("diabats=3", "no label tells"), ("data.file=labels.h5", "do not tell")):
         capsys.readouterr()
         assert train(folder, *changes, change) in {2, 3}
