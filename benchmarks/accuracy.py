@@ -15,8 +15,8 @@ budget.
 
     python benchmarks/accuracy.py times --json benchmarks/results/accuracy-times.json
 
-times a presentation and a step of every network, in turns, on one thread of a machine that does
-nothing else.
+times a presentation and a step of every network, those of a case in turns, on one thread of a
+machine that does nothing else.
 
     python benchmarks/accuracy.py table --input FOLDER --json benchmarks/results/accuracy.json
         [--page docs/network-comparison.md] [--figure docs/network-comparison.png]
@@ -85,14 +85,16 @@ def rates(options: argparse.Namespace) -> int:
 
 
 def times(options: argparse.Namespace) -> int:
-    """Time all networks in turns."""
-    from comparison.times import measure  # noqa: PLC0415  (torch)
+    """Time the networks of a case in turns; of other cases keep what the JSON has."""
+    from comparison.times import measure, timed_cases  # noqa: PLC0415  (torch)
 
     from namd.benchmark.clock import Plan  # noqa: PLC0415  (torch)
 
     about = machine(threads=1)
     plan = Plan(repeats=options.repeats, seconds=options.seconds)
-    finish({"cases": measure(plan)}, about=about, path=options.json)
+    earlier = _cases(options.json) if options.cases and options.json.exists() else {}
+    found = measure(plan, options.cases or timed_cases())
+    finish({"cases": earlier | found}, about=about, path=options.json)
     return 0
 
 
@@ -201,6 +203,7 @@ def _options() -> argparse.Namespace:
 
     command = add(times, "time a presentation and a step of every network")
     command.add_argument("--json", type=Path, default=TIMES, metavar="FILE", help="result")
+    command.add_argument("--cases", nargs="+", choices=CASES, help="these alone [all]")
     command.add_argument("--repeats", type=int, default=5, help="stretches of each [5]")
     command.add_argument("--seconds", type=float, default=1.0, help="of a stretch [1]")
 

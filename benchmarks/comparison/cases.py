@@ -109,7 +109,7 @@ CASES: dict[str, Case] = {
     "stilbene-signs": _stilbene(
         285,
         epochs=40,
-        title="signs of sites in place of labels, stilbene, 285 frames",
+        title="signs of sites, and another bound, stilbene, 285 frames",
         networks=SIGNS,
     ),
     "ch2nh2": Case(
@@ -201,6 +201,7 @@ def configure(
         | {
             "site_labels": "offdiagonal",
             "offdiagonal_limit_ev": chosen.offdiagonal_limit_ev,
+            "offdiagonal_bound": "tanh",
         },
         "loss": {"derivatives": chosen.derivatives, "energy": 2.0, "gap": 2.0},
         "optimiser": shipped["optimiser"],

@@ -17,8 +17,9 @@ are equal, at 1.7 times the operations.
 contraction, whether there is fusion or not. With ``correlation: 1`` it does not, and what a fusion
 block adds to it is the only product there is.
 
-*Signs of sites.* Everywhere else the off-diagonal element of W has learned labels of the atoms, and
+*Signs and bounds.* Everywhere else the off-diagonal element of W has learned labels of the atoms, and
 that it changes its sign when the halves of stilbene change places must be learned; here it does.
+Everywhere else it is bounded by tanh, which has no slope at the bound; here by arctan, too.
 
 *Heads and targets.* The same network of ours five times: a 2 × 2 quasi-diabatic matrix learned from
 the states (their energies, forces and h, in any gauge), the same with signs of sites, or from the
@@ -27,6 +28,7 @@ method's own diabatic matrix and its gradient; a 3 × 3 matrix; and a direct hea
 
 from dataclasses import dataclass
 
+_ARCTAN = ("network.offdiagonal_bound=arctan",)
 _SIGNS = ("network.site_labels=signs",)
 _OFF = ("network.correlation=1", "network.message_correlation=1")
 
@@ -104,6 +106,20 @@ NETWORKS: dict[str, Competitor] = {
         learning_rate=0.01,
         cost=16,
     ),
+    "ours-arctan": Competitor(
+        title="ours, bound arctan",
+        config="models/stilbene-ssr-3500/train.yaml",
+        changes=_ARCTAN,
+        learning_rate=0.005,
+        cost=6,
+    ),
+    "ours-arctan-signs": Competitor(
+        title="ours, bound arctan, signs of sites",
+        config="models/stilbene-ssr-3500/train.yaml",
+        changes=(*_ARCTAN, *_SIGNS),
+        learning_rate=0.005,
+        cost=6,
+    ),
     "cormorant": Competitor(title="Cormorant", config="cormorant", learning_rate=0.005, cost=31),
     "cofd": Competitor(title="CoFD", config="cofd", learning_rate=0.005, cost=54),
     "ours": Competitor(
@@ -160,6 +176,6 @@ NETWORKS: dict[str, Competitor] = {
 }
 
 HEADS = ("states", "states-signs", "diabats", "three-diabats", "direct")
-SIGNS = ("ours-signs", "mace-16-signs")
+SIGNS = ("ours-signs", "mace-16-signs", "ours-arctan", "ours-arctan-signs")
 ALONE = ("mace-16-alone", "mofd-sparse-16-alone")
 ARCHITECTURES = tuple(name for name in NETWORKS if name not in HEADS + ALONE + SIGNS)

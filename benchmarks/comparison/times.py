@@ -5,7 +5,7 @@ they took cannot be compared. These can. Stilbene costs the same in every case t
 derivatives alike (``Case.timed_as``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
@@ -26,8 +26,10 @@ STEP_BATCH = 32
 Times = dict[str, dict[str, Any]]
 
 
-def measure(plan: Plan, *, say: Callable[[str], None] = print) -> dict[str, Times]:
-    """Time every network of every case that has times of its own.
+def measure(
+    plan: Plan, cases: Collection[str], *, say: Callable[[str], None] = print
+) -> dict[str, Times]:
+    """Time every network of these of the :func:`timed_cases`.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def measure(plan: Plan, *, say: Callable[[str], None] = print) -> dict[str, Time
         step of surface hopping asks for), each with ``median``, ``lowest`` and ``highest``.
     """
     use_threads(1)
-    return {case: _case(case, plan, say=say) for case in sorted(timed_cases())}
+    return {case: _case(case, plan, say=say) for case in sorted(cases)}
 
 
 def timed_cases() -> set[str]:

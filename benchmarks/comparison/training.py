@@ -89,6 +89,8 @@ def digest(config: TrainingConfig) -> str:
     So a setting that is new, and as it always was, leaves the digests of earlier trainings valid.
     """
     content = config.model_dump(mode="json", exclude_defaults=True, exclude={"device"})
+    if content["network"].get("offdiagonal_bound") == "tanh":  # as it always was
+        del content["network"]["offdiagonal_bound"]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

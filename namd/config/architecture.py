@@ -17,6 +17,16 @@ _SiteLabels = Annotated[
 ]
 
 
+Bound = Literal["arctan", "tanh"]
+_Bound = Annotated[
+    Bound,
+    Field(
+        description="form of the bound of off-diagonal elements: one that an element at the bound "
+        "can leave again, or tanh, in which it has no slope (namd.nn.readout)"
+    ),
+]
+
+
 class FusionArchitecture(Section):
     """The production network: densities, fusion blocks, message passing."""
 
@@ -46,9 +56,10 @@ class FusionArchitecture(Section):
     offdiagonal_limit_ev: float = Field(
         1.0,
         gt=0,
-        description="off-diagonal elements of W are bounded by this, smoothly (tanh), eV: a few "
-        "times what the training data need, so that none can blow up where there were no data",
+        description="off-diagonal elements of W are bounded by this, smoothly, eV: a few times "
+        "what the training data need, so that none can blow up where there were no data",
     )
+    offdiagonal_bound: _Bound = "arctan"
     site_labels: _SiteLabels = "offdiagonal"
 
 
@@ -72,8 +83,9 @@ class PublishedArchitecture(Section):
     cutoff_angstrom: float = Field(5.0, gt=0.5, le=50, description="smooth cut-off r_c, Å")
     envelope_order: int = Field(5, ge=2, le=16, description="order p of the polynomial envelope")
     offdiagonal_limit_ev: float = Field(
-        1.0, gt=0, description="smooth bound (tanh) of the off-diagonal elements of W, eV"
+        1.0, gt=0, description="smooth bound of the off-diagonal elements of W, eV"
     )
+    offdiagonal_bound: _Bound = "arctan"
     site_labels: _SiteLabels = "offdiagonal"
 
 

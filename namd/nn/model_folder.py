@@ -114,8 +114,10 @@ def read_header(folder: Path) -> tuple[dict[str, Any], ModelInformation]:
     """Read and check ``model.json`` alone."""
     header = read_model_header(folder)
     try:
-        architecture: Architecture = _section("architecture", Architecture, header)
         # Models made before there was a choice have no entry.
+        if "offdiagonal_limit_ev" in header["architecture"]:
+            header["architecture"].setdefault("offdiagonal_bound", "tanh")
+        architecture: Architecture = _section("architecture", Architecture, header)
         head: Head = _section("head", Head, header) if "head" in header else QuasiDiabaticHead()
         molecule = header["molecule"]
         information = ModelInformation(

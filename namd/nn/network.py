@@ -214,6 +214,7 @@ def _readout(
             odd=head.odd_diabats,
             labels=a.site_labels,
             offdiagonal_limit=a.offdiagonal_limit_ev,
+            offdiagonal_bound=a.offdiagonal_bound,
         )
     return QuasiDiabaticReadout(
         inputs=scalars,
@@ -222,6 +223,7 @@ def _readout(
         atoms=atoms,
         labels=a.site_labels,
         offdiagonal_limit=a.offdiagonal_limit_ev,
+        offdiagonal_bound=a.offdiagonal_bound,
     )
 
 

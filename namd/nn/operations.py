@@ -24,7 +24,7 @@ from namd.nn.published.edge_form import NeighbourSum
 _Product = ClebschGordanProduct | PathProducts | NeighbourSum
 _MADE = (
     *("add", "sub", "rsub", "mul", "div", "pow", "neg", "reciprocal", "sqrt", "rsqrt"),
-    *("sin", "tanh", "silu", "silu_backward", "tanh_backward"),
+    *("sin", "atan", "tanh", "silu", "silu_backward", "tanh_backward"),
 )
 
 

@@ -11,6 +11,7 @@ exchange of equal atoms has to be learned. *Signs* are the exact way (``signs``)
 contribution to an element has the sign that :mod:`namd.data.characters` finds for it.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
@@ -19,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from namd.config.architecture import SiteLabels
+from namd.config.architecture import Bound, SiteLabels
 
 Sites = Literal["alike", "labelled", "signed"]
 Elements = Sequence[tuple[int, int]]
@@ -151,20 +152,41 @@ def diabatic_matrix(
     offdiagonal: Float[Tensor, "molecule pair"],
     *,
     limit: float,
+    bound: Bound,
 ) -> Float[Tensor, "molecule diabat diabat"]:
-    """Assemble W from its diagonal and its unbounded off-diagonal elements w: L tanh(w/L)."""
+    """Assemble W from its diagonal and its unbounded off-diagonal elements.
+
+    Parameters
+    ----------
+    diagonal, offdiagonal
+        W_kk, and the elements w above the diagonal, row by row.
+    limit, bound
+        L, and the form of what |W_kl| stays below: L tanh(w/L) or (2L/π) arctan(πw/2L). Training
+        throws w beyond L in its first steps. There tanh has no slope in single precision, and W
+        stays at its bound for good; that of arctan falls as 1/w², from where Adam comes back.
+    """
     matrix = torch.diag_embed(diagonal)
     diabats = matrix.shape[1]
     row, column = torch.triu_indices(diabats, diabats, offset=1, device=matrix.device)
     upper = torch.zeros_like(matrix)
-    upper[:, row, column] = limit * torch.tanh(offdiagonal / limit)
+    upper[:, row, column] = bounded(offdiagonal, limit=limit, bound=bound)
     return matrix + upper + upper.mT
+
+
+def bounded(
+    element: Float[Tensor, "*shape"], *, limit: float, bound: Bound
+) -> Float[Tensor, "*shape"]:
+    """An element of slope 1 at zero that stays below ``limit``."""
+    if bound == "tanh":
+        return limit * torch.tanh(element / limit)
+    reach = 2.0 * limit / math.pi
+    return reach * torch.atan(element / reach)
 
 
 class QuasiDiabaticReadout(nn.Module):
     """W, symmetric [molecule, diabat, diabat], in units of the model's scale (1 eV).
 
-    Off-diagonal elements are L tanh(w/L) of their atomic sums w. The invariants are polynomials of
+    Off-diagonal elements are bounded (:func:`diabatic_matrix`). The invariants are polynomials of
     high degree; where a trajectory leaves the training data a sum of them can grow without limit,
     and with it the gap and the force. The limit L, a few times the largest element the data need,
     leaves the elements inside the data as they are.
@@ -179,9 +201,10 @@ class QuasiDiabaticReadout(nn.Module):
         atoms: int,
         labels: SiteLabels,
         offdiagonal_limit: float,
+        offdiagonal_bound: Bound,
     ) -> None:
         super().__init__()
-        self.limit = offdiagonal_limit
+        self.limit, self.bound = offdiagonal_limit, offdiagonal_bound
 
         def readout(elements: Elements, *, offdiagonal: bool) -> AtomicSum:
             return AtomicSum(
@@ -204,7 +227,7 @@ class QuasiDiabaticReadout(nn.Module):
         if self.offdiagonal is None:
             return torch.diag_embed(own), pooled
         offdiagonal, more = self.offdiagonal(invariants)
-        matrix = diabatic_matrix(own, offdiagonal, limit=self.limit)
+        matrix = diabatic_matrix(own, offdiagonal, limit=self.limit, bound=self.bound)
         return matrix, torch.cat([pooled, more], dim=1)
 
 

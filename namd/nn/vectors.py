@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from namd.config.architecture import SiteLabels
+from namd.config.architecture import Bound, SiteLabels
 from namd.nn.base import NodeFeatures
 from namd.nn.readout import (
     AtomicPerceptron,
@@ -106,9 +106,8 @@ class ParityReadout(nn.Module):
         Size of W, and which of its diabats are odd, counted from 0.
     labels
         Which elements have site labels.
-    offdiagonal_limit
-        Smooth bound of off-diagonal elements, as in
-        :class:`namd.nn.readout.QuasiDiabaticReadout`.
+    offdiagonal_limit, offdiagonal_bound
+        Of off-diagonal elements, as in :func:`namd.nn.readout.diabatic_matrix`.
     """
 
     same: Tensor
@@ -125,9 +124,10 @@ class ParityReadout(nn.Module):
         odd: tuple[int, ...],
         labels: SiteLabels,
         offdiagonal_limit: float,
+        offdiagonal_bound: Bound,
     ) -> None:
         super().__init__()
-        self.limit = offdiagonal_limit
+        self.limit, self.bound = offdiagonal_limit, offdiagonal_bound
         pairs = above_diagonal(diabats)
         changes = torch.tensor([(row in odd) != (column in odd) for row, column in pairs])
         self.pairs = len(pairs)
@@ -167,5 +167,5 @@ class ParityReadout(nn.Module):
         elements = own.new_zeros(len(own), self.pairs)
         elements[:, self.same] = even
         elements[:, self.different] = self.odd(features)
-        matrix = diabatic_matrix(own, elements, limit=self.limit)
+        matrix = diabatic_matrix(own, elements, limit=self.limit, bound=self.bound)
         return matrix, torch.cat([pooled, more], dim=1)

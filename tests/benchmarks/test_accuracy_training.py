@@ -192,7 +192,7 @@ def test_the_digest_knows_the_budget_but_not_the_device():
 def test_networks_are_timed_in_turns(monkeypatch, tiny):
     only = replace(CASES["ch2nh2"], networks=("ours", "ours-off"))
     monkeypatch.setattr(times, "CASES", {"ch2nh2": only})
-    found = times.measure(Plan(repeats=2, seconds=1e-3), say=lambda _: None)
+    found = times.measure(Plan(repeats=2, seconds=1e-3), ["ch2nh2"], say=lambda _: None)
     assert list(found) == ["ch2nh2"]
     assert list(found["ch2nh2"]) == ["ours", "ours-off"]
     for timed in found["ch2nh2"].values():

@@ -165,6 +165,7 @@ class MaceNetwork(DiabaticNetwork):
             diabats=diabats,
             labels=a.site_labels,
             offdiagonal_limit=a.offdiagonal_limit_ev,
+            offdiagonal_bound=a.offdiagonal_bound,
         )
 
     def calibrate(self, positions: Float[Tensor, "molecule atom 3"]) -> None:

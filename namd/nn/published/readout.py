@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from namd.config.architecture import SiteLabels
+from namd.config.architecture import Bound, SiteLabels
 from namd.nn.published.maps import scaled_silu
 from namd.nn.readout import (
     Elements,
@@ -90,8 +90,8 @@ class MatrixReadout(nn.Module):
         Size of W.
     labels
         Which elements have site labels.
-    offdiagonal_limit
-        Smooth bound of off-diagonal elements, eV.
+    offdiagonal_limit, offdiagonal_bound
+        Of off-diagonal elements, as in :func:`namd.nn.readout.diabatic_matrix`.
     """
 
     def __init__(
@@ -104,9 +104,10 @@ class MatrixReadout(nn.Module):
         diabats: int,
         labels: SiteLabels,
         offdiagonal_limit: float,
+        offdiagonal_bound: Bound,
     ) -> None:
         super().__init__()
-        self.limit = offdiagonal_limit
+        self.limit, self.bound = offdiagonal_limit, offdiagonal_bound
 
         def readout(elements: Elements, *, offdiagonal: bool) -> ElementReadout:
             return ElementReadout(
@@ -129,4 +130,5 @@ class MatrixReadout(nn.Module):
         own = self.diagonal(scalars)
         if self.offdiagonal is None:
             return torch.diag_embed(own)
-        return diabatic_matrix(own, self.offdiagonal(scalars), limit=self.limit)
+        elements = self.offdiagonal(scalars)
+        return diabatic_matrix(own, elements, limit=self.limit, bound=self.bound)

@@ -109,6 +109,15 @@ def test_a_foreign_header_is_refused(folder: Path, content: str, message: str) -
     assert message in refusal(folder).message
 
 
+@pytest.mark.parametrize("kind", ["fusion", "mofd-sparse", "cofd"])
+def test_models_made_before_there_was_a_choice_keep_their_bound(tmp_path: Path, kind: str) -> None:
+    save_model(make_model(kind), tmp_path)
+    architecture = json.loads((tmp_path / HEADER_FILE).read_text())["architecture"]
+    assert architecture.pop("offdiagonal_bound") == "arctan"
+    edit(tmp_path, architecture=architecture)
+    assert read_header(tmp_path)[1].architecture.offdiagonal_bound == "tanh"
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_format_version_is_refused(folder: Path, version: object) -> None:
     edit(folder, format_version=version)

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from namd.nn.adiabatic import adiabatic, matrix_gradient
 from namd.nn.model import DiabaticModel
-from namd.nn.readout import QuasiDiabaticReadout
+from namd.nn.readout import QuasiDiabaticReadout, bounded
 from tests.unit.nn.conftest import geometries, make_model
 
 TOLERANCE = 1e-10
@@ -126,10 +126,17 @@ def test_gauge_changes_only_signs_of_couplings(model: DiabaticModel) -> None:
     )
 
 
-def test_off_diagonal_elements_are_bounded_and_untouched_when_small() -> None:
+@pytest.mark.parametrize("bound", ["tanh", "arctan"])
+def test_off_diagonal_elements_are_bounded_and_untouched_when_small(bound: str) -> None:
     limit, states = 0.5, 3
     readout = QuasiDiabaticReadout(
-        inputs=4, hidden=8, diabats=states, atoms=2, labels="none", offdiagonal_limit=limit
+        inputs=4,
+        hidden=8,
+        diabats=states,
+        atoms=2,
+        labels="none",
+        offdiagonal_limit=limit,
+        offdiagonal_bound=bound,
     )
     huge = 1e6 * torch.ones(1, 2, 4)
     free, _ = readout.offdiagonal(huge)
@@ -142,3 +149,15 @@ def test_off_diagonal_elements_are_bounded_and_untouched_when_small() -> None:
     first, second = torch.triu_indices(states, states, offset=1)
     found, (expected, _) = readout(small)[0], readout.offdiagonal(small)
     torch.testing.assert_close(found[:, first, second], expected)
+
+
+def test_only_arctan_leads_back_from_beyond_the_bound() -> None:
+    """In single precision, where an untrained network easily gets to: thirty times the bound."""
+    slopes = {}
+    for bound in ("tanh", "arctan"):
+        element = torch.tensor([0.0, 15.0], requires_grad=True)
+        value = bounded(element, limit=0.5, bound=bound)
+        slopes[bound] = torch.autograd.grad(value.sum(), element)[0].tolist()
+        assert 0.45 < float(value[1].detach()) <= 0.5
+    assert slopes["tanh"] == [1.0, 0.0]
+    assert slopes["arctan"] == pytest.approx([1.0, 1 / (1 + (15 * torch.pi) ** 2)], rel=1e-5)
