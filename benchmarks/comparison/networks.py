@@ -17,9 +17,9 @@ are equal, at 1.7 times the operations.
 contraction, whether there is fusion or not. With ``correlation: 1`` it does not, and what a fusion
 block adds to it is the only product there is.
 
-*Signs and bounds.* Everywhere else the off-diagonal element of W has learned labels of the atoms, and
-that it changes its sign when the halves of stilbene change places must be learned; here it does.
-Everywhere else it is bounded by tanh, which has no slope at the bound; here by arctan, too.
+*Signs and bounds.* Everywhere else the off-diagonal element of W has learned labels of the atoms,
+and that it changes its sign when the halves of stilbene change places must be learned; here it
+does. Everywhere else it is bounded by tanh, which has no slope at the bound; here by arctan, too.
 
 *Heads and targets.* The same network of ours five times: a 2 × 2 quasi-diabatic matrix learned from
 the states (their energies, forces and h, in any gauge), the same with signs of sites, or from the
