@@ -27,6 +27,7 @@ from namd.errors import DataError
 _MOST_FRAMES, _MOST_PAIRS, _MOST_CHOICES = 160, 250_000, 10_000
 _CLEAR = 0.5  # the best choice must reach it, any other stay below so much of the best
 _NOTHING = 0.01  # share of the evidence that is none
+_NO_OTHER = -1.0
 _NEAR = 2.0  # times the median distance of nearest neighbours
 
 
@@ -45,7 +46,8 @@ class SiteSigns:
         How many there are.
     agreement, second
         Σ w cos / Σ w |cos| over near geometries: 1 where the signs chosen explain every pair; and
-        the same of the next best choice, over the pairs of states for which it differs.
+        the same of the next best choice, over the pairs of states for which it differs; −1 if there
+        is none.
     alike
         How many choices the labels cannot tell apart, because no geometry is near those images of
         others; of these the one is taken to which most atoms contribute.
@@ -66,8 +68,10 @@ class SiteSigns:
         )
         text = (
             f"of {self.numberings} exchanges of equal atoms couplings change sign: {changes}; "
-            f"labels agree to {self.agreement:.2f}, with the next best choice to {self.second:.2f}"
+            f"labels agree to {self.agreement:.2f}"
         )
+        if self.second > _NO_OTHER:
+            text += f", with the next best choice to {self.second:.2f}"
         if self.alike > 1:
             text += f"; {self.alike} choices differ only where no labelled geometry is"
         return text
@@ -211,7 +215,7 @@ def _choose(
     """The best choice of characters and those that no label tells from it; two agreements."""
     each = np.arange(len(scores))
     best = max(choices, key=lambda choice: float(scores[each, choice].sum()))
-    agreement, equal, second = float(scores[each, best].mean()), [best], -1.0
+    agreement, equal, second = float(scores[each, best].mean()), [best], _NO_OTHER
     for choice in choices:
         differs = choice != best
         if not differs.any():

@@ -9,10 +9,8 @@ A step that is computed again after a kill writes the same file again. When the 
 become one dataset, with a group for each trajectory.
 """
 
-import io
 import json
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from namd.data.dataset import Dataset
 from namd.errors import DataError, ResumableStop
 from namd.io.atomic import remove_leftovers, write_bytes, write_text
 from namd.molecule import Molecule
+from namd.qm.guess_file import pack_guess, unpack_guess
 from namd.qm.protocol import EngineInfo, Label
 from namd.states import StateSpace
 
@@ -92,11 +91,9 @@ class KeptLabels:
         ResumableStop
             If the disk is full.
         """
-        stream = io.BytesIO()
-        arrays: dict[str, Any] = {"positions": positions, **label.arrays()}
-        np.savez(stream, allow_pickle=False, **arrays)
+        data = pack_guess({"positions": positions, **label.arrays()})
         try:
-            write_bytes(self.path / f"{trajectory:05d}-{number:06d}.npz", stream.getvalue())
+            write_bytes(self.path / f"{trajectory:05d}-{number:06d}.npz", data)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -164,9 +161,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        return dict(unpack_guess(path.read_bytes()))
+    except (OSError, DataError) as error:
         raise DataError(
             f"this label is damaged: {error}",
             where=str(path),

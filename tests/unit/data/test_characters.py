@@ -101,6 +101,12 @@ def test_unknown_couplings_are_passed_over() -> None:
     assert find_site_signs(positions, coupling, EXCHANGE, states=2).odd == (1,)
 
 
+def test_where_nothing_can_be_exchanged_there_is_no_other_choice() -> None:
+    found = find_site_signs(*labels((-1,)), EXCHANGE[:1], states=2)
+    assert (found.signs == 1).all()
+    assert found.told(["S0", "S1"]).endswith("S0–S1 with 0; labels agree to 1.00")
+
+
 def test_labels_that_do_not_tell_are_refused() -> None:
     positions, coupling = labels((1,))
     noise = np.random.default_rng(1).standard_normal(coupling.shape)
