@@ -125,7 +125,8 @@ class TrainingConfig(Section):
     initial_weights: str | None = Field(
         None,
         description="model folder, relative to the configuration file, or name in the zoo, whose "
-        "weights and normalisation are the start; hold out what it held out (null: random weights)",
+        "weights and normalisation are the start; hold out what it held out. Bound and site labels "
+        "may change, a readout with other labels begins anew (null: random weights)",
     )
     seed: int = Field(0, ge=0, description="seed of weights and of the order of frames")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")

@@ -126,12 +126,13 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     diabatic = config.loss.target == "diabatic"
     if diabatic:
         _require_diabats(training, model.information)
+    whole = False
     if config.initial_weights is None:
         initialise(model, training, diabatic=diabatic)
     else:
-        take_weights(model, find_model(config.initial_weights, base=base))
+        whole = take_weights(model, find_model(config.initial_weights, base=base))
     signed, site_signs, numberings = wants_site_signs(model), None, None
-    if signed and config.initial_weights is None:
+    if signed and not whole:
         site_signs = take_site_signs(model, every)
     if config.data.permute_equal_atoms and not signed:  # that treats all numberings alike
         bonded = bonds(dataset.molecule, training["positions"][0])

@@ -1,20 +1,24 @@
 """Begin a training from the weights of an earlier model."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from namd.errors import ConfigError
-from namd.nn.model import DiabaticModel
+from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import load_model
+from namd.nn.readout import SignedReadout
 
-_MUST_AGREE = ("architecture", "head", "diabats", "states")
+_MUST_AGREE = ("head", "diabats", "states")
+_OF_THE_READOUT = frozenset({"site_labels", "offdiagonal_limit_ev", "offdiagonal_bound"})
 
 
-def take_weights(model: DiabaticModel, folder: Path) -> None:
+def take_weights(model: DiabaticModel, folder: Path) -> bool:
     """Copy weights, scale, shift and input normalisation of the model in ``folder``.
 
     Normalisation and weights belong together, so none of them is fitted to the new frames.
+    The bound of W may be another, and its site labels: a readout with other labels begins anew.
 
     Parameters
     ----------
@@ -22,6 +26,11 @@ def take_weights(model: DiabaticModel, folder: Path) -> None:
         What is going to be trained; changed in place, on its own device and in its own precision.
     folder
         A model folder of the same molecule, states, network and head.
+
+    Returns
+    -------
+    bool
+        Whether equal atoms are told apart as there, so that all weights were taken.
 
     Raises
     ------
@@ -33,12 +42,38 @@ def take_weights(model: DiabaticModel, folder: Path) -> None:
     earlier = load_model(folder)
     here, there = model.information, earlier.information
     differing = [name for name in _MUST_AGREE if getattr(here, name) != getattr(there, name)]
+    if _body(here) != _body(there):
+        differing.insert(0, "architecture")
     if not np.array_equal(here.molecule.atomic_numbers, there.molecule.atomic_numbers):
         differing.append("atomic numbers")
     if differing:
         raise ConfigError(
             f"that model differs from the one to be trained in {', '.join(differing)}",
             where=f"initial_weights: {folder}",
-            hint="take network, head and diabats from its train.yaml, or leave initial_weights out",
+            hint="take network, head and diabats from its train.yaml (its bound and site labels "
+            "may change), or leave initial_weights out",
         )
-    model.load_state_dict(earlier.state_dict())
+    weights = model.state_dict()
+    fresh = _other_readouts(model, earlier)
+    taken = earlier.state_dict()
+    model.load_state_dict(
+        {name: value if name in fresh else taken[name] for name, value in weights.items()}
+    )
+    return not fresh
+
+
+def _body(information: ModelInformation) -> dict[str, Any]:
+    """Kind and sizes of a network without what its readout may change."""
+    return information.architecture.model_dump(exclude=set(_OF_THE_READOUT))
+
+
+def _other_readouts(model: DiabaticModel, earlier: DiabaticModel) -> set[str]:
+    """Names of the weights of those readouts that tell equal atoms apart in another way."""
+    old = dict(earlier.named_modules())
+    return {
+        f"{name}.{weight}"
+        for name, module in model.named_modules()
+        if isinstance(module, SignedReadout)
+        and module.state_dict().keys() != old[name].state_dict().keys()
+        for weight in module.state_dict()
+    }

@@ -176,6 +176,33 @@ def test_signs_of_sites_are_found_in_the_labels(
         assert words in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("head", ["quasi-diabatic, residual: true", "direct"])
+def test_a_training_with_signs_goes_on_from_one_with_labels(
+    folder: Path, capsys: pytest.CaptureFixture[str], head: str
+) -> None:
+    """The body is taken, the readouts that tell atoms apart begin anew, with signs."""
+    write_water(folder / "water.h5")
+    # Of steps this small no weight knows.
+    still = ["optimiser.learning_rate=1e-12", f"head={{kind: {head}}}", "data.file=water.h5"]
+    assert train(folder, *still) == 0
+    (folder / "model").rename(folder / "labels")
+    signs = [*still, "seed=4", "network.site_labels=signs", "network.offdiagonal_limit_ev=2"]
+    capsys.readouterr()
+    assert train(folder, *signs, "network.channels=2", "initial_weights=labels") == 2
+    assert "to be trained in architecture" in capsys.readouterr().err
+    assert train(folder, *signs, "initial_weights=labels") == 0
+    assert "of 2 exchanges of equal atoms couplings change sign" in capsys.readouterr().err
+    old, new = (load_model(folder / name).state_dict() for name in ("labels", "model"))
+    alike = {
+        name for name in new if name in old and torch.allclose(old[name], new[name], atol=1e-8)
+    }
+    signed = tuple(name.removesuffix("site_sign") for name in new if name.endswith("site_sign"))
+    anew = {name for name in new if name.startswith(signed)}
+    assert anew
+    assert set(new) - anew <= alike
+    assert not {name for name in anew if name.endswith(("outer", "weight"))} & alike
+
+
 def test_the_matrix_of_the_labels_is_learned_in_their_basis(folder: Path) -> None:
     """Its diabats, not only its eigenvalues."""
     changes = ["loss.target=diabatic", "optimiser.epochs=60", "network={kind: perceptron}"]
