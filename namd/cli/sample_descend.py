@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd.cli import console
+from namd.cli.kept_search import kept_searches, resume_option
 
 if TYPE_CHECKING:
     from namd.sampling.steepest_descent import DescentPath
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     required=True,
     help="Frames to write: .h5, or .xyz. Lengths and energies stand in OUTPUT.json beside it.",
 )
+@resume_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def descend(
     *,
@@ -75,6 +77,7 @@ def descend(
     gap_tolerance: float,
     group: str | None,
     output: Path,
+    resume: bool,
     force: bool,
 ) -> None:
     """Follow one state downhill: the minimum-energy path from a geometry.
@@ -108,46 +111,49 @@ def descend(
         EV_PER_HARTREE,
     )
 
-    check_frames_path(output, overwrite=force)
     path = find_file(geometry)
     frames = read_starts(path, name=name)
     start = one_start(frames, frame)
-    chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
-    unit = ANGSTROM_PER_BOHR / ELECTRON_MASS_PER_AMU**0.5
-    with console.progress() as bar:
-        task = bar.add_task("gradients", total=None)
-        found = steepest_descent(
-            chosen.cold(),
-            chosen.molecule,
-            start,
-            state=state,
-            length=length / unit,
-            points=points,
-            force_tolerance=force_tolerance / EV_PER_ANGSTROM_PER_ATOMIC_FORCE,
-            gap_tolerance=gap_tolerance / EV_PER_HARTREE,
-            done=lambda count: bar.update(task, completed=count),
+    with kept_searches(output, resume=resume, force=force) as keep:
+        check_frames_path(output, overwrite=keep.may_replace)
+        chosen = choose_electronics(
+            frames.molecule, model=model, config=config, where=str(path), keep=keep
         )
-    record = {
-        "state": state,
-        "end": found.end,
-        "gradients": found.gradients,
-        "input": path.name,
-        "potential": chosen.description,
-    }
-    named = np.full(points, group or output.stem)
-    made = Frames(
-        molecule=chosen.molecule,
-        positions=found.positions,
-        group=named,
-        source=np.full(points, "descent"),
-        provenance={"steps": [{"step": "descend", **record}]},
-    )
-    write_frames(made, output, overwrite=force)
-    story = record | {
-        "length_angstrom_sqrt_amu": (found.length * unit).tolist(),
-        "energies_hartree": dict(zip(chosen.labels, found.energies.T.tolist(), strict=True)),
-    }
-    write_text(output.with_name(f"{output.name}.json"), json.dumps(story, indent=1) + "\n")
+        unit = ANGSTROM_PER_BOHR / ELECTRON_MASS_PER_AMU**0.5
+        with console.progress() as bar:
+            task = bar.add_task("gradients", total=None)
+            found = steepest_descent(
+                chosen.cold(),
+                chosen.molecule,
+                start,
+                state=state,
+                length=length / unit,
+                points=points,
+                force_tolerance=force_tolerance / EV_PER_ANGSTROM_PER_ATOMIC_FORCE,
+                gap_tolerance=gap_tolerance / EV_PER_HARTREE,
+                done=lambda count: bar.update(task, completed=count),
+            )
+        record = {
+            "state": state,
+            "end": found.end,
+            "gradients": found.gradients,
+            "input": path.name,
+            "potential": chosen.description,
+        }
+        named = np.full(points, group or output.stem)
+        made = Frames(
+            molecule=chosen.molecule,
+            positions=found.positions,
+            group=named,
+            source=np.full(points, "descent"),
+            provenance={"steps": [{"step": "descend", **record}]},
+        )
+        write_frames(made, output, overwrite=keep.may_replace)
+        story = record | {
+            "length_angstrom_sqrt_amu": (found.length * unit).tolist(),
+            "energies_hartree": dict(zip(chosen.labels, found.energies.T.tolist(), strict=True)),
+        }
+        write_text(output.with_name(f"{output.name}.json"), json.dumps(story, indent=1) + "\n")
     _show(found, chosen.labels, unit=unit, state=state, output=output)
 
 

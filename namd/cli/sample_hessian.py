@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from namd.cli import console
+from namd.cli.kept_search import kept_searches, resume_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Of an engine: move all atoms, where it breaks the symmetry of the geometry.",
 )
-@click.option("--resume", is_flag=True, help="Go on with what an engine was stopped at.")
+@resume_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def hessian(
     *,
@@ -73,7 +74,7 @@ def hessian(
     in atomic units) is what `namd sample wigner` and `boltzmann` and the initial conditions of a
     run sample about. An engine computes six geometries for every atom, of equivalent ones for one,
     side by side with --workers, and what it has computed stays in OUTPUT.displaced until the end,
-    so that a kill loses none.
+    so that a kill loses none; the labels of --relax end in a dataset beside OUTPUT.
 
     \b
     Examples:
@@ -106,11 +107,16 @@ def hessian(
     check_state(state, len(chosen.labels))
 
     def place() -> "np.ndarray":
+        numbers = frames.molecule.atomic_numbers
         if not relax:
             return start
-        return relax_state(
-            chosen.electronics, frames.molecule.atomic_numbers, start, state=state
-        ).positions
+        if chosen.labelling is None:
+            return relax_state(chosen.electronics, numbers, start, state=state).positions
+        with kept_searches(output, resume=resume, force=force) as keep:
+            kept = choose_electronics(
+                frames.molecule, model=None, config=config, where=str(path), keep=keep
+            )
+            return relax_state(kept.electronics, numbers, start, state=state).positions
 
     with ExitStack() as afterwards:
         if chosen.labelling is None:

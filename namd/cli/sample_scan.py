@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd.cli import console
+from namd.cli.kept_search import kept_searches, resume_option
 from namd.errors import ConfigError
 
 if TYPE_CHECKING:
     from namd.data.frames import Frames
+    from namd.sampling.kept_searches import KeptSearches
 
 
 def _atoms(count: int) -> Callable[[Any, Any, str | None], tuple[int, ...] | None]:
@@ -115,6 +117,7 @@ def _angles(_context: Any, _parameter: Any, value: str | None) -> tuple[float, .
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="File to write: .h5, or .xyz."
 )
+@resume_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def scan(
     *,
@@ -138,6 +141,7 @@ def scan(
     seed: int,
     group: str | None,
     output: Path,
+    resume: bool,
     force: bool,
 ) -> None:
     """Make frames along a path: a torsion, or the way to another geometry.
@@ -160,7 +164,6 @@ def scan(
     from namd.sampling.starts import one_start, read_starts
     from namd.units import ANGSTROM_PER_BOHR
 
-    check_frames_path(output, overwrite=force)
     _check_pairs(
         ("--torsion", torsion, "--angles", angles),
         ("--pyramidalise", pyramidalise, "--bends", bends),
@@ -173,55 +176,59 @@ def scan(
         )
     if torsion is None and relax:
         raise ConfigError("what is held?", where="--relax", hint="give --torsion and --angles too")
-    if not relax and (model or config):
-        raise ConfigError(
-            "nothing is computed in a rigid scan", where="--model, --config", hint="add --relax"
+    if not relax and (model or config or resume):
+        where = "--resume" if resume else "--model, --config"
+        raise ConfigError("nothing is computed in a rigid scan", where=where, hint="add --relax")
+    with kept_searches(output, resume=resume, force=force) as keep:
+        check_frames_path(output, overwrite=keep.may_replace)
+        path = find_file(geometry)
+        frames = read_starts(path, name=name)
+        start = one_start(frames, frame)
+        source = "scan"
+        record: dict[str, Any] = {"input": path.name}
+        if torsion is not None and angles is not None:
+            source = "scan-relaxed" if relax else "scan-torsion"
+            record |= {"torsion": list(torsion), "angles_deg": list(angles)}
+            way, computed = _turned(
+                frames,
+                start,
+                torsion,
+                angles=angles,
+                relax=relax,
+                model=model,
+                config=config,
+                state=state,
+                keep=keep,
+            )
+            record |= computed
+        elif goal is not None:
+            source = f"path-{along}"
+            end = read_starts(find_file(goal), name=to_name)
+            way = _between(frames, start, end, points=points, along=along)
+            record |= {"to": Path(goal).name, "points": points}
+        else:
+            way = start[None]
+        bent = None
+        if pyramidalise is not None and bends is not None:
+            record |= {"pyramidalise": list(pyramidalise), "bends_deg": list(bends)}
+            atom, anchor = pyramidalise
+            bent = Pyramidalisation(
+                atom=atom, anchor=anchor, angles=tuple(map(math.radians, bends))
+            )
+        shaken = None
+        if noise is not None:
+            record |= {"noise_angstrom": noise, "copies": copies, "seed": seed}
+            shaken = Noise(width=noise / ANGSTROM_PER_BOHR, copies=copies, seed=seed)
+        made = make_scan(
+            way,
+            frames.molecule,
+            source=source,
+            group=group or output.stem,
+            pyramidalise=bent,
+            noise=shaken,
+            record=record,
         )
-    path = find_file(geometry)
-    frames = read_starts(path, name=name)
-    start = one_start(frames, frame)
-    source = "scan"
-    record: dict[str, Any] = {"input": path.name}
-    if torsion is not None and angles is not None:
-        source = "scan-relaxed" if relax else "scan-torsion"
-        record |= {"torsion": list(torsion), "angles_deg": list(angles)}
-        way, computed = _turned(
-            frames,
-            start,
-            torsion,
-            angles=angles,
-            relax=relax,
-            model=model,
-            config=config,
-            state=state,
-        )
-        record |= computed
-    elif goal is not None:
-        source = f"path-{along}"
-        end = read_starts(find_file(goal), name=to_name)
-        way = _between(frames, start, end, points=points, along=along)
-        record |= {"to": Path(goal).name, "points": points}
-    else:
-        way = start[None]
-    bent = None
-    if pyramidalise is not None and bends is not None:
-        record |= {"pyramidalise": list(pyramidalise), "bends_deg": list(bends)}
-        atom, anchor = pyramidalise
-        bent = Pyramidalisation(atom=atom, anchor=anchor, angles=tuple(map(math.radians, bends)))
-    shaken = None
-    if noise is not None:
-        record |= {"noise_angstrom": noise, "copies": copies, "seed": seed}
-        shaken = Noise(width=noise / ANGSTROM_PER_BOHR, copies=copies, seed=seed)
-    made = make_scan(
-        way,
-        frames.molecule,
-        source=source,
-        group=group or output.stem,
-        pyramidalise=bent,
-        noise=shaken,
-        record=record,
-    )
-    write_frames(made, output, overwrite=force)
+        write_frames(made, output, overwrite=keep.may_replace)
     if left_out := made.provenance["steps"][-1]["left_out"]:
         console.warn(f"{left_out} frames are left out: two atoms would lie on top of each other")
     console.result(f"{output}: {len(made)} frames of {made.molecule.formula} ({source})")
@@ -245,6 +252,7 @@ def _turned(
     model: str | None,
     config: str | None,
     state: int,
+    keep: "KeptSearches",
 ) -> tuple[Any, dict[str, Any]]:
     """Points of a torsion scan, and a record of what they were relaxed on."""
     from namd.sampling.scan import relaxed_torsion, rigid_torsion
@@ -254,7 +262,9 @@ def _turned(
         return rigid_torsion(frames.molecule, start, torsion, angles=radians), {}
     from namd.sampling.electronics_choice import choose_electronics
 
-    chosen = choose_electronics(frames.molecule, model=model, config=config, where="GEOMETRY")
+    chosen = choose_electronics(
+        frames.molecule, model=model, config=config, where="GEOMETRY", keep=keep
+    )
     points = relaxed_torsion(
         chosen.electronics, frames.molecule, start, torsion, angles=radians, state=state
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from namd.cli import console
+from namd.cli.kept_search import kept_searches, resume_option
 
 if TYPE_CHECKING:
     from namd.potentials.calculator import Electronics
@@ -56,6 +57,7 @@ def _common(command: _Command) -> _Command:
                 required=True,
                 help="Frames to write: .h5, or .xyz. Energies stand in OUTPUT.json beside it.",
             ),
+            resume_option,
             click.option("--force", is_flag=True, help="Replace an existing file."),
         )
     ):
@@ -82,6 +84,7 @@ def relax(
     force_tolerance: float,
     max_steps: int,
     output: Path,
+    resume: bool,
     force: bool,
     state: int,
 ) -> None:
@@ -118,6 +121,7 @@ def relax(
         model=model,
         config=config,
         output=output,
+        resume=resume,
         force=force,
         source=f"relax-S{state}",
         record={"state": state, "force_tolerance_ev_per_angstrom": force_tolerance},
@@ -156,6 +160,7 @@ def meci(
     force_tolerance: float,
     max_steps: int,
     output: Path,
+    resume: bool,
     force: bool,
     lower: int,
     method: str | None,
@@ -197,6 +202,7 @@ def meci(
         model=model,
         config=config,
         output=output,
+        resume=resume,
         force=force,
         source=f"meci-S{lower}-S{lower + 1}",
         record={"lower": lower, "method": method, "gap_tolerance_ev": gap_tolerance},
@@ -212,6 +218,7 @@ def _search(
     model: str | None,
     config: str | None,
     output: Path,
+    resume: bool,
     force: bool,
     source: str,
     record: dict[str, Any],
@@ -224,34 +231,37 @@ def _search(
     from namd.sampling.searches import as_json, found_frames, search_all
     from namd.sampling.starts import chosen_starts, read_starts
 
-    check_frames_path(output, overwrite=force)
     path = find_file(geometries)
     frames = read_starts(path, name=name)
     starts = chosen_starts(frames, numbers)
-    chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
-    frames = replace(frames, molecule=chosen.molecule)
-    atomic_numbers = frames.molecule.atomic_numbers
-    searches = []
-    with console.progress() as bar:
-        task = bar.add_task(source, total=len(starts))
-        for each in search_all(
-            lambda electronics, positions: search(electronics, positions, atomic_numbers),
-            starts,
-            cold=chosen.cold,
-        ):
-            searches.append(each)
-            bar.advance(task)
-    record = {**record, "input": path.name, "potential": chosen.description}
-    found = found_frames(searches, frames, source=source, stem=output.stem, record=record)
-    write_frames(found, output, overwrite=force)
-    story = {
-        **record,
-        "searches": [as_json(each, labels=chosen.labels) for each in searches],
-    }
-    write_text(
-        output.with_name(f"{output.name}.json"),
-        json.dumps(story, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-    )
+    with kept_searches(output, resume=resume, force=force) as keep:
+        check_frames_path(output, overwrite=keep.may_replace)
+        chosen = choose_electronics(
+            frames.molecule, model=model, config=config, where=str(path), keep=keep
+        )
+        frames = replace(frames, molecule=chosen.molecule)
+        atomic_numbers = frames.molecule.atomic_numbers
+        searches = []
+        with console.progress() as bar:
+            task = bar.add_task(source, total=len(starts))
+            for each in search_all(
+                lambda electronics, positions: search(electronics, positions, atomic_numbers),
+                starts,
+                cold=chosen.cold,
+            ):
+                searches.append(each)
+                bar.advance(task)
+        record = {**record, "input": path.name, "potential": chosen.description}
+        found = found_frames(searches, frames, source=source, stem=output.stem, record=record)
+        write_frames(found, output, overwrite=keep.may_replace)
+        story = {
+            **record,
+            "searches": [as_json(each, labels=chosen.labels) for each in searches],
+        }
+        write_text(
+            output.with_name(f"{output.name}.json"),
+            json.dumps(story, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        )
     _show(searches, chosen.labels, output=output)
 
 

@@ -54,7 +54,7 @@ def potential_electronics(potential: Potential, *, device: str = "cpu") -> Elect
 
 
 def engine_electronics(engine: Engine) -> Electronics:
-    """Ask a reference engine, each geometry with the guess of the one before.
+    """Ask a reference engine, each geometry with the guess of the one before, none twice in turn.
 
     Parameters
     ----------
@@ -67,15 +67,19 @@ def engine_electronics(engine: Engine) -> Electronics:
         By the function returned, for a geometry that cannot be computed.
     """
     guess: Guess | None = None
+    last: tuple[np.ndarray, StateProperties] | None = None
 
     def electronics(positions: Float[np.ndarray, "atom 3"]) -> StateProperties:
-        nonlocal guess
-        answer = engine.label(positions, guess=guess)
-        guess = answer.guess
-        return StateProperties(
-            energies=answer.label.energies,
-            gradients=-answer.label.forces,
-            couplings=answer.label.interstate_coupling,
-        )
+        nonlocal guess, last
+        if last is None or not np.array_equal(last[0], positions):
+            answer = engine.label(positions, guess=guess)
+            guess = answer.guess
+            found = StateProperties(
+                energies=answer.label.energies,
+                gradients=-answer.label.forces,
+                couplings=answer.label.interstate_coupling,
+            )
+            last = positions.copy(), found
+        return last[1]
 
     return electronics

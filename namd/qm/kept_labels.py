@@ -1,16 +1,19 @@
-"""Labels that a run makes on its way, kept: trajectories on a reference engine are labelled data.
+"""Labels that a run or a search makes on its way, kept: what an engine was asked is labelled data.
 
 ::
 
-    labels/head.json         whose labels these are
-    labels/00003-000123.npz  the 124th label of trajectory 3, whole or absent
+    labels/head.json           whose labels these are
+    labels/00003-000123.npz    the 124th label of trajectory (or chain) 3, whole or absent
+    labels/00003-000123.guess  what the next one starts from, where nothing else remembers it
 
-A step that is computed again after a kill writes the same file again. When the run is complete they
-become one dataset, with a group for each trajectory.
+A step that is computed again after a kill writes the same file again. A guess is written before its
+label, and goes when the next label is there. When the work is complete they become one dataset,
+with a group for each trajectory or chain.
 """
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,11 @@ from jaxtyping import Float
 from namd import __version__
 from namd.config.labelling import LabellingConfig
 from namd.data.dataset import Dataset
-from namd.errors import DataError, ResumableStop
+from namd.errors import ConfigError, DataError, ResumableStop
 from namd.io.atomic import remove_leftovers, write_bytes, write_text
 from namd.molecule import Molecule
 from namd.qm.guess_file import pack_guess, unpack_guess
-from namd.qm.protocol import EngineInfo, Label
+from namd.qm.protocol import EngineInfo, Guess, Label
 from namd.states import StateSpace
 
 SOURCE = "on-the-fly"
@@ -48,7 +51,14 @@ class KeptLabels:
         """Whose labels these are."""
         return self.path / "head.json"
 
-    def begin(self, info: EngineInfo, molecule: Molecule, config: LabellingConfig) -> None:
+    def begin(
+        self,
+        info: EngineInfo,
+        molecule: Molecule,
+        config: LabellingConfig,
+        *,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make the folder, or take it up again.
 
         Parameters
@@ -59,9 +69,13 @@ class KeptLabels:
             The atoms.
         config
             Of the engine; it may have words of its own for the dataset.
+        origin
+            What the labels are of; one that is taken up again must have the same.
 
         Raises
         ------
+        ConfigError
+            If it was begun for something else.
         ResumableStop
             If it cannot be written.
         """
@@ -74,6 +88,10 @@ class KeptLabels:
             "licence": config.licence,
             "engine": engine | {"provides": list(info.provides)},
         }
+        if origin is not None:
+            head["origin"] = dict(origin)
+            if self.head.exists() and _read(self.head).get("origin") != head["origin"]:
+                raise self._of_another()
         try:
             self.path.mkdir(exist_ok=True)
             remove_leftovers(self.path)
@@ -82,9 +100,15 @@ class KeptLabels:
             raise self._unwritable(error) from error
 
     def keep(
-        self, trajectory: int, number: int, positions: Float[np.ndarray, "atom 3"], label: Label
+        self,
+        trajectory: int,
+        number: int,
+        positions: Float[np.ndarray, "atom 3"],
+        label: Label,
+        *,
+        guess: bytes | None = None,
     ) -> None:
-        """Store one label.
+        """Store one label and, first, the guess it leaves for the next.
 
         Raises
         ------
@@ -93,17 +117,47 @@ class KeptLabels:
         """
         data = pack_guess({"positions": positions, **label.arrays()})
         try:
-            write_bytes(self.path / f"{trajectory:05d}-{number:06d}.npz", data)
+            if guess is not None:
+                write_bytes(self._guess(trajectory, number), guess)
+            write_bytes(self._label(trajectory, number), data)
+            self._guess(trajectory, number - 1).unlink(missing_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def join(self, *, run: str) -> Dataset | None:
+    def find(
+        self, trajectory: int, number: int, positions: Float[np.ndarray, "atom 3"]
+    ) -> Label | None:
+        """One label, if it is there.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another geometry.
+        DataError
+            If it is damaged.
+        """
+        path = self._label(trajectory, number)
+        if not path.exists():
+            return None
+        arrays: dict[str, Any] = _arrays(path)
+        if not np.array_equal(arrays.pop("positions"), positions):
+            raise self._of_another()
+        return Label(**arrays)
+
+    def guess(self, trajectory: int, number: int) -> Guess | None:
+        """What a label has left for the next, while there is none."""
+        path = self._guess(trajectory, number)
+        return unpack_guess(path.read_bytes()) if path.exists() else None
+
+    def join(self, *, run: str, step: str = "run") -> Dataset | None:
         """All labels, one trajectory after the other; None if there are none.
 
         Parameters
         ----------
         run
-            Name of the run, with which the groups begin.
+            Name of the run or the search, with which the groups begin.
+        step
+            Which of the two, for the provenance.
 
         Raises
         ------
@@ -117,7 +171,7 @@ class KeptLabels:
         engine = head["engine"]
         labels = [_arrays(path) for path in paths]
         names = ("positions", "energies", "forces", *engine["provides"])
-        step = {"step": "run", "namd": __version__, "run": run, "engine": engine}
+        record = {"step": step, "namd": __version__, step: run, "engine": engine}
         return Dataset(
             molecule=Molecule.from_numbers(
                 np.array(head["atomic_numbers"], dtype=np.int64), charge=head["charge"]
@@ -132,12 +186,26 @@ class KeptLabels:
             multiplicity=engine["multiplicity"],
             title=head["title"],
             licence=head["licence"],
-            provenance={"steps": [step]},
+            provenance={"steps": [record]},
         )
 
     def remove(self) -> None:
         """Remove everything."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _label(self, trajectory: int, number: int) -> Path:
+        return self.path / f"{trajectory:05d}-{number:06d}.npz"
+
+    def _guess(self, trajectory: int, number: int) -> Path:
+        return self._label(trajectory, number).with_suffix(".guess")
+
+    def _of_another(self) -> ConfigError:
+        return ConfigError(
+            "the labels that are kept here were made with another engine, or from other geometries "
+            "or options",
+            where=str(self.path),
+            hint="give what was given before, or remove the folder to begin anew",
+        )
 
     def _unwritable(self, error: OSError) -> ResumableStop:
         return ResumableStop(

@@ -18,6 +18,7 @@ from namd.potentials.from_config import make_potential
 from namd.potentials.protocol import Potential
 from namd.qm.registry import make_engine
 from namd.sampling.geometry import check_molecule
+from namd.sampling.kept_searches import KeptSearches
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +50,12 @@ class ChosenElectronics:
 
 
 def choose_electronics(
-    molecule: Molecule, *, model: str | None, config: str | None, where: str
+    molecule: Molecule,
+    *,
+    model: str | None,
+    config: str | None,
+    where: str,
+    keep: KeptSearches | None = None,
 ) -> ChosenElectronics:
     """Make what the command line names.
 
@@ -65,11 +71,14 @@ def choose_electronics(
         or name in the library), whose potential is taken.
     where
         Where the geometries come from, for messages.
+    keep
+        Keeps what an engine computes; nothing is kept if left out.
 
     Raises
     ------
     ConfigError
-        If not exactly one of the two is given, or the configuration is wrong.
+        If not exactly one of the two is given, the configuration is wrong, or what is kept is not
+        to be gone on with.
     ModelError
         If the potential is one of another molecule.
     """
@@ -80,6 +89,7 @@ def choose_electronics(
             hint="give a model, or a configuration with an engine or a potential; one of them",
         )
     if model is not None:
+        _refuse_resume(keep)
         device = choose_device("auto")
         potential = make_potential(PotentialConfig(model=model), base=Path(), device=device)
         return _of_potential(potential, molecule, device=device, where=where)
@@ -91,18 +101,34 @@ def choose_electronics(
             molecule = replace(molecule, charge=labelling.charge)
         engine = make_engine(labelling.engine, molecule=molecule, base=path.parent)
         info = engine.describe()
+        if keep is not None:
+            keep.begin(engine, molecule, labelling)
+
+        def cold() -> Electronics:
+            return engine_electronics(engine if keep is None else keep.chain(engine))
+
         return ChosenElectronics(
-            electronics=engine_electronics(engine),
-            cold=lambda: engine_electronics(engine),
+            electronics=cold(),
+            cold=cold,
             molecule=molecule,
             labels=info.states.labels,
             description={"name": info.name, "level_of_theory": info.level_of_theory},
             labelling=path,
         )
+    _refuse_resume(keep)
     run = load_config(path, RunConfig)
     device = choose_device(run.device)
     potential = make_potential(run.potential, base=path.parent, device=device)
     return _of_potential(potential, molecule, device=device, where=where)
+
+
+def _refuse_resume(keep: KeptSearches | None) -> None:
+    if keep is not None and keep.resume:
+        raise ConfigError(
+            "a potential keeps no labels: it computes them again in seconds",
+            where="--resume",
+            hint="leave it out; it is for an engine",
+        )
 
 
 def _of_potential(

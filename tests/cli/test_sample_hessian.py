@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from ase.build import molecule as build
 
 from namd.cli.main import run
 from namd.data.frames import read_frames
+from namd.data.reading import read_dataset
+from namd.qm.kept_chain import KeptChain
+from namd.qm.protocol import Answer
 from namd.sampling.geometry import read_geometry
 
 STIFFNESS = (0.15, 0.05, -0.05)
@@ -103,6 +107,36 @@ def test_from_a_guess_to_samples(
     )
     assert run(["sample", "wigner", str(minimum), "-n", "5", "--output", str(samples)]) == 0
     assert read_frames(samples).molecule.charge == 2
+
+
+def test_a_relaxation_before_it_keeps_its_labels(
+    springs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--config", str(springs / "engine.yaml"), "--relax"]
+    command = ["sample", "hessian", str(springs / "guess.xyz"), *options, "--output"]
+    assert run([*command, str(springs / "whole.h5")]) == 0
+    label = KeptChain.label
+
+    def interrupted(self: KeptChain, *arguments: Any, **named: Any) -> Answer:
+        answer = label(self, *arguments, **named)
+        if self._length == 3:
+            raise KeyboardInterrupt
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptChain, "label", interrupted)
+        assert run([*command, str(springs / "parts.h5")]) == 130
+    assert len(list((springs / "parts.h5.search").glob("*.npz"))) == 3
+    capsys.readouterr()
+    assert run([*command, str(springs / "parts.h5")]) == 2
+    assert "go on with --resume" in capsys.readouterr().err.lower()
+    assert run([*command, str(springs / "parts.h5"), "--resume"]) == 0
+    whole, parts = (read_geometry(springs / f"{name}.h5") for name in ("whole", "parts"))
+    assert np.array_equal(whole.hessian, parts.hessian)
+    labels = read_dataset(springs / "parts-labels.h5")
+    assert labels.molecule.charge == 2
+    assert np.array_equal(labels["positions"][-1], parts.positions)
+    assert not (springs / "parts.h5.search").exists()
 
 
 def test_what_is_no_minimum_is_told(springs: Path, capsys: pytest.CaptureFixture[str]) -> None:
