@@ -23,7 +23,10 @@ def tell(job: "Job", *, members: int | None) -> None:
         f"{summary['epochs']} epochs of {summary['steps_per_epoch']} steps"
     )
     if job.site_signs is not None:
-        console.note(job.site_signs.told(job.model.information.states.labels))
+        labels = job.model.information.states.labels
+        console.note(job.site_signs.told(labels))
+        if against := job.site_signs.doubt(labels):
+            console.warn(against)
 
 
 def train_with_progress(

@@ -12,7 +12,8 @@ _SiteLabels = Annotated[
     Field(
         description="how the readout of W tells equal atoms apart: learned labels in elements off "
         "the diagonal, or in all; signs: off the diagonal by the sign of the states under their "
-        "exchange, found from labelled couplings: exact, where labels tell it (namd.nn.readout)"
+        "exchange, found in labelled couplings: exact, where they tell it and states keep their "
+        "symmetry (namd.nn.readout)"
     ),
 ]
 

@@ -39,6 +39,8 @@ class SiteSigns:
     ----------
     signs
         +1, −1 or 0; +1 on the diagonal.
+    characters
+        Of each pair of states, ±1 for every numbering.
     odd
         For each pair of states in the order of every ``pair`` axis, how many of the numberings
         change its sign.
@@ -54,6 +56,7 @@ class SiteSigns:
     """
 
     signs: Int[np.ndarray, "state state atom"]
+    characters: Int[np.ndarray, "pair numbering"]
     odd: tuple[int, ...]
     numberings: int
     agreement: float
@@ -168,7 +171,7 @@ def find_site_signs(
     sites = np.stack([signs_of_character(numberings, each) for each in characters])
     number = {tuple(each): k for k, each in enumerate(characters.tolist())}
     pairs = list(combinations(range(states), 2))
-    scores, evidence = _scores(positions, coupling, numberings, characters)
+    scores, evidence = character_scores(positions, coupling, numberings, characters)
 
     def of_pair(choice: Sequence[int], i: int, j: int) -> int:
         return number[tuple((characters[choice[i]] * characters[choice[j]]).tolist())]
@@ -198,6 +201,7 @@ def find_site_signs(
         signs[i, j] = signs[j, i] = sites[c]
     return SiteSigns(
         signs=signs,
+        characters=characters[taken],
         odd=tuple(int((characters[c] < 0).sum()) for c in taken),
         numberings=len(numberings),
         agreement=agreement,
@@ -242,13 +246,21 @@ def _unclear(best: float, other: float) -> DataError:
     )
 
 
-def _scores(
-    positions: np.ndarray,
-    coupling: np.ndarray,
-    numberings: np.ndarray,
-    characters: np.ndarray,
+def character_scores(
+    positions: Float[np.ndarray, "frame atom 3"],
+    coupling: Float[np.ndarray, "frame pair atom 3"],
+    numberings: Int[np.ndarray, "numbering atom"],
+    characters: Int[np.ndarray, "character numbering"],
 ) -> tuple[Float[np.ndarray, "pair character"], Float[np.ndarray, "pair numbering"]]:
-    """Agreement of labels with every character, and the share of the evidence of each numbering."""
+    """Agreement of labels with every character, and the share of the evidence of each numbering.
+
+    Parameters
+    ----------
+    positions, coupling, numberings
+        As of :func:`find_site_signs`.
+    characters
+        Of :func:`real_characters`.
+    """
     pairs = coupling.shape[1]
     if len(numberings) == 1:
         return np.ones((pairs, 1)), np.ones((pairs, 1))

@@ -12,7 +12,6 @@ import yaml
 from namd.config.head import DirectHead
 from namd.config.loading import differing_keys, resolved_config
 from namd.config.training import TrainingConfig
-from namd.data.characters import SiteSigns
 from namd.data.dataset import Dataset
 from namd.data.permutations import bonds, equivalent_numberings
 from namd.data.splits import split_groups
@@ -32,7 +31,7 @@ from namd.train.frames import read_frames
 from namd.train.guarding import guard_model
 from namd.train.log import EpochReport
 from namd.train.metrics import error_table
-from namd.train.site_signs import take_site_signs, wants_site_signs
+from namd.train.site_signs import FoundSigns, take_site_signs, wants_site_signs
 from namd.train.trainer import fit, initialise
 from namd.train.warm_start import take_weights
 
@@ -50,7 +49,7 @@ class Job:
     validation: Dataset
     test: Dataset
     numberings: np.ndarray | None
-    site_signs: SiteSigns | None = None
+    site_signs: FoundSigns | None = None
 
     @property
     def summary(self) -> dict[str, Any]:

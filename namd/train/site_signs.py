@@ -1,8 +1,12 @@
 """``site_labels: signs``: find in the labels how couplings change, and tell the network."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
+from namd.data.character_regions import Region, doubt, regions
 from namd.data.characters import SiteSigns, find_site_signs
 from namd.data.dataset import Dataset
 from namd.data.permutations import bonds, equivalent_numberings
@@ -11,12 +15,36 @@ from namd.nn.model import DiabaticModel
 from namd.nn.readout import set_site_signs
 
 
+@dataclass(frozen=True, kw_only=True)
+class FoundSigns:
+    """What the labels tell of the signs.
+
+    Parameters
+    ----------
+    signs
+        From all of them.
+    regions
+        How they agree with it at different gaps.
+    """
+
+    signs: SiteSigns
+    regions: tuple[Region, ...]
+
+    def told(self, labels: Sequence[str]) -> str:
+        """In words."""
+        return self.signs.told(labels)
+
+    def doubt(self, labels: Sequence[str]) -> str | None:
+        """What speaks against it, in words."""
+        return doubt(self.regions, labels)
+
+
 def wants_site_signs(model: DiabaticModel) -> bool:
     """Whether its readout has signs, so that it treats all equivalent numberings alike."""
     return getattr(model.information.architecture, "site_labels", None) == "signs"
 
 
-def take_site_signs(model: DiabaticModel, training: Dataset) -> SiteSigns | None:
+def take_site_signs(model: DiabaticModel, training: Dataset) -> FoundSigns | None:
     """Set the signs of a network that has them; of one state there are none.
 
     Parameters
@@ -56,5 +84,12 @@ def take_site_signs(model: DiabaticModel, training: Dataset) -> SiteSigns | None
     found = find_site_signs(
         training["positions"], training.interstate_coupling, numberings, states=states
     )
+    made = regions(
+        found,
+        training["positions"],
+        training.interstate_coupling,
+        training.gaps,
+        numberings,
+    )
     set_site_signs(model.network, torch.from_numpy(found.signs.astype(np.float64)))
-    return found
+    return FoundSigns(signs=found, regions=tuple(made))

@@ -166,6 +166,11 @@ def test_signs_of_sites_are_found_in_the_labels(
     (folder / "model").rename(folder / "before")
     assert train(folder, *changes, f"initial_weights={folder / 'before'}") == 0
     (folder / "model").rename(folder / "after")
+    assert "Warning" not in capsys.readouterr().err
+    monkeypatch.setattr("namd.train.site_signs.doubt", lambda *_: "labels tell two stories")
+    assert train(folder, *changes) == 0
+    assert "Warning  labels tell two stories" in capsys.readouterr().err
+    (folder / "model").rename(folder / "warned")
     monkeypatch.setattr("namd.data.permutations._MOST", 1)
     assert train(folder, *changes) == 2
     assert "site_labels: offdiagonal" in capsys.readouterr().err.replace("\n", " ")

@@ -5,11 +5,13 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from namd.data.character_regions import doubt, regions
 from namd.data.characters import find_site_signs, real_characters, signs_of_character
 from namd.data.permutations import bonds, equivalent_numberings
 from namd.data.reading import read_dataset
 from namd.errors import DataError
 from namd.io.library import find_file
+from namd.units import EV_PER_HARTREE
 
 PAIR_OF_PAIRS = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 3, 2], [1, 0, 3, 2]])
 
@@ -95,6 +97,38 @@ def test_pairs_of_three_states_belong_together() -> None:
     assert (found.signs[1, 2] == found.signs[0, 1]).all()
 
 
+def joined(*parts: tuple[float, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels at so large gaps (eV), of such a character, so many."""
+    made = [labels((chi,), frames=count, seed=k) for k, (_, chi, count) in enumerate(parts)]
+    gaps = [np.full((count, 1), gap / EV_PER_HARTREE) for gap, _, count in parts]
+    positions, coupling = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
+    return positions, coupling, np.concatenate(gaps)
+
+
+def test_another_character_at_other_gaps_is_told() -> None:
+    positions, coupling, gaps = joined((3.0, -1, 40), (0.7, 1, 30), (0.2, 1, 10))
+    found = find_site_signs(positions[:40], coupling[:40], EXCHANGE, states=2)
+    assert found.odd == (1,)
+    made = regions(found, positions, coupling, gaps, EXCHANGE)
+    assert [(each.lower, each.frames) for each in made] == [(0.5, 30), (2.0, 40)]  # 10 are few
+    assert [each.contradicts for each in made] == [True, False]
+    told = doubt(made, ["S0", "S1"])
+    assert told is not None
+    assert told.startswith("at gaps between 0.5 and 1 eV (30 frames) labels agree to 0.")
+    assert "if 0 exchanges change S0–S1" in told
+
+
+@pytest.mark.parametrize("chi", [1, -1])
+def test_one_character_at_all_gaps_raises_no_doubt(chi: int) -> None:
+    positions, coupling, gaps = joined((3.0, chi, 60), (0.7, chi, 30), (0.2, chi, 30))
+    coupling[100:] = np.random.default_rng(2).standard_normal(coupling[100:].shape)  # nor noise
+    coupling[:5] = np.nan
+    found = find_site_signs(positions, coupling, EXCHANGE, states=2)
+    made = regions(found, positions, coupling, gaps, EXCHANGE)
+    assert [each.frames for each in made] == [30, 30, 55]
+    assert doubt(made, ["S0", "S1"]) is None
+
+
 def test_unknown_couplings_are_passed_over() -> None:
     positions, coupling = labels((-1,))
     coupling[::3] = np.nan
@@ -148,3 +182,15 @@ def test_the_states_of_stilbene_differ_under_exchange_of_its_halves() -> None:
     assert found.agreement > 0.8
     assert found.second < 0.3
     assert found.alike == 2  # nothing is near a geometry with one ring turned over
+
+
+def test_in_the_funnel_of_stilbene_they_do_not() -> None:
+    """Another state has come down there: the same labels by gap, and those of the funnel alone."""
+    for name, odd, contradicted in (("thinned", 4, [0.5]), ("funnel", 0, [1.0])):
+        dataset = read_dataset(find_file(f"models/stilbene-ssr/data/stilbene-ssr-{name}.h5"))
+        place, coupling = dataset["positions"], dataset.interstate_coupling
+        numberings = equivalent_numberings(dataset.molecule, bonds(dataset.molecule, place[0]))
+        found = find_site_signs(place, coupling, numberings, states=2)
+        assert found.odd == (odd,)
+        made = regions(found, place, coupling, dataset.gaps, numberings)
+        assert [each.lower for each in made if each.contradicts] == contradicted
