@@ -1,6 +1,6 @@
 """What an engine computes on the way of a search: kept, gone on with, told of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from namd.cli import console
-from namd.errors import Interrupted, NamdError
+from namd.errors import EngineError, Interrupted, PhysicsError
 
 if TYPE_CHECKING:
     from namd.sampling.kept_searches import KeptSearches
@@ -18,13 +18,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def resume_option(command: _Command) -> _Command:
     """``--resume``."""
-    return click.option("--resume", is_flag=True, help="Go on with what an engine was stopped at.")(
-        command
-    )
+    return click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on with what an engine was stopped at; its labels end in OUTPUT.labels.h5.",
+    )(command)
 
 
 @contextmanager
-def kept_searches(output: Path, *, resume: bool, force: bool) -> "Iterator[KeptSearches]":
+def kept_searches(
+    output: Path, *, resume: bool, force: bool, group: str | None = None
+) -> "Iterator[KeptSearches]":
     """Keep the labels of a search; at its end they are a dataset beside its output.
 
     Parameters
@@ -33,6 +37,8 @@ def kept_searches(output: Path, *, resume: bool, force: bool) -> "Iterator[KeptS
         File that the command writes.
     resume, force
         Options of the command.
+    group
+        Of all labels; of each start one if left out.
 
     Raises
     ------
@@ -41,9 +47,10 @@ def kept_searches(output: Path, *, resume: bool, force: bool) -> "Iterator[KeptS
     """
     from namd.sampling.kept_searches import KeptSearches
 
-    keep = KeptSearches(output, resume=resume, overwrite=force)
+    keep, finished = KeptSearches(output, resume=resume, overwrite=force, group=group), False
     try:
         yield keep
+        finished = True
     except KeyboardInterrupt:
         if not keep.begun:
             raise
@@ -52,10 +59,23 @@ def kept_searches(output: Path, *, resume: bool, force: bool) -> "Iterator[KeptS
             where=str(keep.folder),
             hint="the same command with --resume goes on",
         ) from None
-    except NamdError:
-        if keep.begun:
-            console.note(f"labels so far are kept in {keep.folder}: --resume goes on with them")
+    except (PhysicsError, EngineError):
+        if keep.begun and (found := keep.write()) is not None:
+            console.note(f"{len(found)} labels are kept: {keep.labels}; --resume goes on with them")
         raise
-    dataset = keep.finish()
-    if dataset is not None:
-        console.note(f"all {len(dataset)} geometries that were labelled: {keep.labels}")
+    finally:
+        keep.close(finished=finished)
+
+
+def tell_labels(keep: "KeptSearches", leave_out: Container[int] = ()) -> None:
+    """Write the labels of a search that has ended, and say where they are.
+
+    Parameters
+    ----------
+    keep
+        What was kept; nothing is done where no engine was asked.
+    leave_out
+        Starts of which the search is on another solution than a computation from cold.
+    """
+    if keep.begun and (found := keep.write(leave_out)) is not None:
+        console.note(f"all {len(found)} geometries that were labelled: {keep.labels}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd.cli import console
-from namd.cli.kept_search import kept_searches, resume_option
+from namd.cli.kept_search import kept_searches, resume_option, tell_labels
 
 if TYPE_CHECKING:
     from namd.sampling.steepest_descent import DescentPath
@@ -114,7 +114,7 @@ def descend(
     path = find_file(geometry)
     frames = read_starts(path, name=name)
     start = one_start(frames, frame)
-    with kept_searches(output, resume=resume, force=force) as keep:
+    with kept_searches(output, resume=resume, force=force, group=group or output.stem) as keep:
         check_frames_path(output, overwrite=keep.may_replace)
         chosen = choose_electronics(
             frames.molecule, model=model, config=config, where=str(path), keep=keep
@@ -154,6 +154,7 @@ def descend(
             "energies_hartree": dict(zip(chosen.labels, found.energies.T.tolist(), strict=True)),
         }
         write_text(output.with_name(f"{output.name}.json"), json.dumps(story, indent=1) + "\n")
+        tell_labels(keep)
     _show(found, chosen.labels, unit=unit, state=state, output=output)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from namd.cli import console
-from namd.cli.kept_search import kept_searches, resume_option
+from namd.cli.kept_search import kept_searches, resume_option, tell_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,11 +112,13 @@ def hessian(
             return start
         if chosen.labelling is None:
             return relax_state(chosen.electronics, numbers, start, state=state).positions
-        with kept_searches(output, resume=resume, force=force) as keep:
+        with kept_searches(output, resume=resume, force=force, group=output.stem) as keep:
             kept = choose_electronics(
                 frames.molecule, model=None, config=config, where=str(path), keep=keep
             )
-            return relax_state(kept.electronics, numbers, start, state=state).positions
+            found = relax_state(kept.electronics, numbers, start, state=state).positions
+            tell_labels(keep)
+            return found
 
     with ExitStack() as afterwards:
         if chosen.labelling is None:

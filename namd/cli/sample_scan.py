@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from namd.cli import console
-from namd.cli.kept_search import kept_searches, resume_option
+from namd.cli.kept_search import kept_searches, resume_option, tell_labels
 from namd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def scan(
     if not relax and (model or config or resume):
         where = "--resume" if resume else "--model, --config"
         raise ConfigError("nothing is computed in a rigid scan", where=where, hint="add --relax")
-    with kept_searches(output, resume=resume, force=force) as keep:
+    with kept_searches(output, resume=resume, force=force, group=group or output.stem) as keep:
         check_frames_path(output, overwrite=keep.may_replace)
         path = find_file(geometry)
         frames = read_starts(path, name=name)
@@ -229,6 +229,7 @@ def scan(
             record=record,
         )
         write_frames(made, output, overwrite=keep.may_replace)
+        tell_labels(keep)
     if left_out := made.provenance["steps"][-1]["left_out"]:
         console.warn(f"{left_out} frames are left out: two atoms would lie on top of each other")
     console.result(f"{output}: {len(made)} frames of {made.molecule.formula} ({source})")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from namd.cli import console
-from namd.cli.kept_search import kept_searches, resume_option
+from namd.cli.kept_search import kept_searches, resume_option, tell_labels
 
 if TYPE_CHECKING:
     from namd.potentials.calculator import Electronics
@@ -262,6 +262,7 @@ def _search(
             output.with_name(f"{output.name}.json"),
             json.dumps(story, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         )
+        tell_labels(keep, {each.start for each in searches if not each.confirmed})
     _show(searches, chosen.labels, output=output)
 
 

@@ -2,8 +2,8 @@
 
 An adiabatic state need not keep its symmetry. Where another one comes down and crosses it,
 couplings that changed their sign with an exchange of equal atoms keep it from there on, or the
-other way round. By the shipped labels S1 of cis-stilbene is odd under the exchange of its halves
-where light takes it, and even in the ring-closing funnel. As many diabats as states, each with one
+other way round. The shipped labels of cis-stilbene say that of the exchange of its halves: odd
+where light takes it, even in the ring-closing funnel. As many diabats as states, each with one
 character, cannot be both.
 """
 

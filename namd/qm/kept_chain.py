@@ -5,7 +5,6 @@ answers. Killed and begun again, it asks for the same geometries, is given the l
 and goes on where it was, from the guess it would have had.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,13 +26,12 @@ class KeptChain:
     kept
         Where its labels are kept.
     number
-        Gives the number of the chain, when it is first asked for a label.
+        Of the chain.
     """
 
     engine: Engine
     kept: KeptLabels
-    number: Callable[[], int]
-    _chain: int | None = field(default=None, init=False)
+    number: int
     _length: int = field(default=0, init=False)
 
     def describe(self) -> EngineInfo:
@@ -56,9 +54,7 @@ class KeptChain:
         ResumableStop
             If a label cannot be kept.
         """
-        if self._chain is None:
-            self._chain = self.number()
-        place = (self._chain, self._length)
+        place = (self.number, self._length)
         label = self.kept.find(*place, positions)
         if label is None:
             answer = self.engine.label(positions, guess=guess)

@@ -32,6 +32,8 @@ from namd.qm.protocol import EngineInfo, Guess, Label
 from namd.states import StateSpace
 
 SOURCE = "on-the-fly"
+_SAME = 1e-8
+"""Bohr: what another processor may make of the same steps."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class KeptLabels:
             if self.head.exists() and _read(self.head).get("origin") != head["origin"]:
                 raise self._of_another()
         try:
-            self.path.mkdir(exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.path)
             write_text(self.head, json.dumps(head, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:
@@ -140,7 +142,7 @@ class KeptLabels:
         if not path.exists():
             return None
         arrays: dict[str, Any] = _arrays(path)
-        if not np.array_equal(arrays.pop("positions"), positions):
+        if not np.allclose(arrays.pop("positions"), positions, rtol=0.0, atol=_SAME):
             raise self._of_another()
         return Label(**arrays)
 
@@ -188,6 +190,10 @@ class KeptLabels:
             licence=head["licence"],
             provenance={"steps": [record]},
         )
+
+    def __len__(self) -> int:
+        """How many labels there are."""
+        return sum(1 for _ in self.path.glob("[0-9]*-[0-9]*.npz"))
 
     def remove(self) -> None:
         """Remove everything."""

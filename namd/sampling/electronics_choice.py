@@ -30,7 +30,8 @@ class ChosenElectronics:
     electronics
         One geometry at a time.
     cold
-        Makes another one, which knows of no geometry yet: an engine begins without a guess.
+        Makes another one, which knows of no geometry yet: an engine begins without a guess. It may
+        be told for which ``start`` of several, and whether its end is computed ``again``.
     molecule
         That of the geometries, with the charge that is computed.
     labels
@@ -42,7 +43,7 @@ class ChosenElectronics:
     """
 
     electronics: Electronics
-    cold: Callable[[], Electronics]
+    cold: Callable[..., Electronics]
     molecule: Molecule
     labels: tuple[str, ...]
     description: dict[str, str]
@@ -104,8 +105,10 @@ def choose_electronics(
         if keep is not None:
             keep.begin(engine, molecule, labelling)
 
-        def cold() -> Electronics:
-            return engine_electronics(engine if keep is None else keep.chain(engine))
+        def cold(*, start: int = 0, again: bool = False) -> Electronics:
+            if keep is None:
+                return engine_electronics(engine)
+            return engine_electronics(keep.chain(engine, start=start, again=again))
 
         return ChosenElectronics(
             electronics=cold(),
@@ -138,7 +141,7 @@ def _of_potential(
     electronics = potential_electronics(potential, device=device)
     return ChosenElectronics(
         electronics=electronics,
-        cold=lambda: electronics,
+        cold=lambda **_: electronics,
         molecule=molecule,
         labels=potential.states.labels,
         description=potential.describe(),

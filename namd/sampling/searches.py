@@ -51,7 +51,7 @@ def search_all(
     search: Callable[[Electronics, Float[np.ndarray, "atom 3"]], Found],
     starts: dict[int, np.ndarray],
     *,
-    cold: Callable[[], Electronics],
+    cold: Callable[..., Electronics],
 ) -> Iterator[Search]:
     """Search from every start, each from cold, and compute every end once more from cold.
 
@@ -66,7 +66,8 @@ def search_all(
     starts
         Frame number → geometry.
     cold
-        Makes an electronic structure that begins without a guess.
+        Makes an electronic structure that begins without a guess; called with the ``start``, and
+        with ``again=True`` for its end.
 
     Yields
     ------
@@ -75,8 +76,8 @@ def search_all(
     """
     for number, positions in starts.items():
         try:
-            found = search(cold(), positions)
-            again = cold()(found.positions).energies
+            found = search(cold(start=number), positions)
+            again = cold(start=number, again=True)(found.positions).energies
             deviation = float(np.abs(again - found.properties.energies).max())
             yield Search(start=number, found=found, cold_deviation=deviation)
         except (PhysicsError, EngineError) as error:

@@ -133,7 +133,7 @@ def test_a_relaxation_before_it_keeps_its_labels(
     assert run([*command, str(springs / "parts.h5"), "--resume"]) == 0
     whole, parts = (read_geometry(springs / f"{name}.h5") for name in ("whole", "parts"))
     assert np.array_equal(whole.hessian, parts.hessian)
-    labels = read_dataset(springs / "parts-labels.h5")
+    labels = read_dataset(springs / "parts.h5.labels.h5")
     assert labels.molecule.charge == 2
     assert np.array_equal(labels["positions"][-1], parts.positions)
     assert not (springs / "parts.h5.search").exists()

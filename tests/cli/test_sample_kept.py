@@ -34,6 +34,7 @@ def label(symbols, positions, origin=None, guess=None):
     root = np.hypot(a, b)
     slope = (a * G + b * H) / root
     bowl, pull = 0.15 * (r**2).sum() + 1e-12 * chain, 0.3 * r
+    bowl += float(os.environ.get("DROP", 0)) * (chain > 0)
     return {
         "energies": [bowl - root, bowl + root],
         "gradients": [pull - slope, pull + slope],
@@ -107,7 +108,7 @@ def test_a_killed_search_goes_on_to_the_same_bits(
     assert sample(folder, "cut/whole.h5", *words, "--resume") == 0
     assert calls(folder) == everything - 4
     assert not list((folder / "cut").glob("*.search"))
-    whole, cut = (read_dataset(folder / name / "whole-labels.h5") for name in ("", "cut"))
+    whole, cut = (read_dataset(folder / name / "whole.h5.labels.h5") for name in ("", "cut"))
     for array in ("positions", "energies", "forces", "interstate_coupling", "group"):
         assert np.array_equal(whole[array], cut[array])
 
@@ -117,16 +118,16 @@ def test_all_that_was_computed_is_labelled_data(
 ) -> None:
     assert sample(folder, "meci.h5", *MECI) == 0
     computed = calls(folder)
-    dataset = read_dataset(folder / "meci-labels.h5")
+    dataset = read_dataset(folder / "meci.h5.labels.h5")
     assert f"all {len(dataset)} geometries that were labelled" in capsys.readouterr().err
     assert len(dataset) == computed - 2  # both ends were computed once more from cold
     assert len(np.unique(dataset["positions"], axis=0)) == len(dataset)
-    assert set(dataset["group"]) == {"meci-00000", "meci-00002"}
+    assert set(dataset["group"]) == {"meci-00000", "meci-00001"}
     ends = read_frames(folder / "meci.h5").positions
     for end in ends:
         assert (dataset["positions"] == end).all((1, 2)).sum() == 1
     labels = str(folder / "again.h5")
-    frames = str(folder / "meci-labels.h5")
+    frames = str(folder / "meci.h5.labels.h5")
     assert run(["label", frames, "--config", str(folder / "engine.yaml"), "--output", labels]) == 0
     np.testing.assert_allclose(dataset["forces"], read_dataset(Path(labels))["forces"], atol=1e-12)
 
@@ -134,9 +135,14 @@ def test_all_that_was_computed_is_labelled_data(
 def test_a_search_that_found_nothing_can_be_given_more_steps(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = ("meci", "--frame", "1", "--force-tolerance", "1e-3")
+    both = [build("C2H4"), build("C2H4")]
+    for seed, atoms in enumerate(both):
+        atoms.rattle(0.05, seed=seed + 1)
+        atoms.write(folder / "starts.xyz", append=bool(seed))
+    one = ("meci", "--force-tolerance", "1e-6")
     assert sample(folder, "meci.h5", *one, "--max-steps", "2") == 4
-    assert "labels so far are kept" in capsys.readouterr().err
+    assert "labels are kept" in capsys.readouterr().err
+    assert set(read_dataset(folder / "meci.h5.labels.h5")["group"]) == {"meci-00000", "meci-00001"}
     before = calls(folder)
     assert sample(folder, "meci.h5", *one, "--resume") == 0
     after = calls(folder)
@@ -146,16 +152,44 @@ def test_a_search_that_found_nothing_can_be_given_more_steps(
     assert before > 2
 
 
+def test_labels_of_another_solution_are_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a computation from cold differs, only that one stays."""
+    monkeypatch.setenv("DROP", "1e-3")
+    one = ("meci", "--frame", "1", "--force-tolerance", "1e-3")
+    assert sample(folder, "meci.h5", *one) == 0
+    assert "another solution of the engine" in " ".join(capsys.readouterr().err.split())
+    dataset = read_dataset(folder / "meci.h5.labels.h5")
+    assert len(dataset) == 1
+    assert np.array_equal(dataset["positions"], read_frames(folder / "meci.h5").positions)
+
+
+def test_a_search_without_a_label_leaves_nothing(folder: Path) -> None:
+    text = (folder / "engine.yaml").read_text()
+    (folder / "engine.yaml").write_text(text.replace("key: energies", "key: energy"))
+    output = "new/folder/path.h5"  # which is made where it is needed
+    assert sample(folder, output, *SEARCHES["descend"], "--group", "mine") in {2, 3}
+    assert not list(folder.glob("new/folder/*"))
+    (folder / "engine.yaml").write_text(text)
+    assert sample(folder, output, *SEARCHES["descend"], "--group", "mine") == 0
+    assert set(read_dataset(folder / f"{output}.labels.h5")["group"]) == {"mine"}
+
+
 def test_labels_of_another_search_are_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DIE_AT", "3")
     assert sample(folder, "meci.h5", *MECI) == 130
     monkeypatch.delenv("DIE_AT")
-    other = ("meci", "--frame", "1", "--resume")
-    assert sample(folder, "meci.h5", *other) == 2
+    starts = (folder / "starts.xyz").read_text()
+    (folder / "starts.xyz").write_text(starts.replace("0.0000", "0.0001"))
+    assert sample(folder, "meci.h5", *MECI, "--resume") == 2
     assert "from other geometries" in " ".join(capsys.readouterr().err.split())
+    (folder / "starts.xyz").write_text(starts)
     text = (folder / "engine.yaml").read_text()
+    (folder / "engine.yaml").write_text(text + "charge: 1\n")
+    assert sample(folder, "meci.h5", *MECI, "--resume") == 2
     (folder / "engine.yaml").write_text(text.replace("[[", "[[1e-3, 0, 0], [", 1))
     assert sample(folder, "meci.h5", *MECI, "--resume") == 2
     (folder / "engine.yaml").write_text(text)

@@ -202,12 +202,12 @@ def test_searches_begin_and_end_cold() -> None:
 
     start = np.array([[0.0, 0, 0], [0, 0, 2.3]])
     starts = {3: start, 5: start[::-1]}
-    found = list(search_all(search, starts, cold=lambda: engine_electronics(Hysteretic())))
+    found = list(search_all(search, starts, cold=lambda **_: engine_electronics(Hysteretic())))
     assert [each.start for each in found] == [3, 5]
     assert [each.cold_deviation for each in found] == pytest.approx([0.02, 0.02])
     assert not any(each.confirmed for each in found)
     assert guesses.count(None) == 4
-    steady = search_all(search, starts, cold=lambda: engine_electronics(WithoutCouplings()))
+    steady = search_all(search, starts, cold=lambda **_: engine_electronics(WithoutCouplings()))
     assert all(each.confirmed and each.found for each in steady)
 
 
