@@ -1,6 +1,6 @@
 """What an engine computes on the way of a search: kept, gone on with, told of."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,7 +67,7 @@ def kept_searches(
         keep.close(finished=finished)
 
 
-def tell_labels(keep: "KeptSearches", leave_out: Container[int] = ()) -> None:
+def tell_labels(keep: "KeptSearches", leave_out: Collection[int] = ()) -> None:
     """Write the labels of a search that has ended, and say where they are.
 
     Parameters
@@ -78,4 +78,5 @@ def tell_labels(keep: "KeptSearches", leave_out: Container[int] = ()) -> None:
         Starts of which the search is on another solution than a computation from cold.
     """
     if keep.begun and (found := keep.write(leave_out)) is not None:
-        console.note(f"all {len(found)} geometries that were labelled: {keep.labels}")
+        which = "all" if not leave_out else "without searches on another solution"
+        console.note(f"{len(found)} labelled geometries, {which}: {keep.labels}")

@@ -53,6 +53,19 @@ class KeptLabels:
         """Whose labels these are."""
         return self.path / "head.json"
 
+    def make(self) -> None:
+        """Make the folder, if it is not there.
+
+        Raises
+        ------
+        ResumableStop
+            If it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def begin(
         self,
         info: EngineInfo,
@@ -94,8 +107,8 @@ class KeptLabels:
             head["origin"] = dict(origin)
             if self.head.exists() and _read(self.head).get("origin") != head["origin"]:
                 raise self._of_another()
+        self.make()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.path)
             write_text(self.head, json.dumps(head, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:

@@ -104,7 +104,7 @@ class KeptSearches:
             "atomic_numbers": molecule.atomic_numbers.tolist(),
             "charge": molecule.charge,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
+        KeptLabels(self.folder).make()
         self._lock.enter_context(locked(RunFolder(self.folder)))
         KeptLabels(self.folder).begin(engine.describe(), molecule, config, origin=origin)
         self.begun = True

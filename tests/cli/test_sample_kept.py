@@ -119,7 +119,7 @@ def test_all_that_was_computed_is_labelled_data(
     assert sample(folder, "meci.h5", *MECI) == 0
     computed = calls(folder)
     dataset = read_dataset(folder / "meci.h5.labels.h5")
-    assert f"all {len(dataset)} geometries that were labelled" in capsys.readouterr().err
+    assert f"{len(dataset)} labelled geometries, all: " in capsys.readouterr().err
     assert len(dataset) == computed - 2  # both ends were computed once more from cold
     assert len(np.unique(dataset["positions"], axis=0)) == len(dataset)
     assert set(dataset["group"]) == {"meci-00000", "meci-00001"}
@@ -159,7 +159,9 @@ def test_labels_of_another_solution_are_left_out(
     monkeypatch.setenv("DROP", "1e-3")
     one = ("meci", "--frame", "1", "--force-tolerance", "1e-3")
     assert sample(folder, "meci.h5", *one) == 0
-    assert "another solution of the engine" in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "another solution of the engine" in told
+    assert "1 labelled geometries, without searches on another solution" in told
     dataset = read_dataset(folder / "meci.h5.labels.h5")
     assert len(dataset) == 1
     assert np.array_equal(dataset["positions"], read_frames(folder / "meci.h5").positions)
@@ -174,6 +176,14 @@ def test_a_search_without_a_label_leaves_nothing(folder: Path) -> None:
     (folder / "engine.yaml").write_text(text)
     assert sample(folder, output, *SEARCHES["descend"], "--group", "mine") == 0
     assert set(read_dataset(folder / f"{output}.labels.h5")["group"]) == {"mine"}
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").touch()
+    assert sample(folder, "file/path.h5", *SEARCHES["descend"]) == 75
+    assert "path.h5.search" in capsys.readouterr().err
 
 
 def test_labels_of_another_search_are_refused(
