@@ -93,18 +93,18 @@ def hessian(
     from namd.sampling.starts import one_start, read_starts
     from namd.sampling.vibrations import modes_of
 
-    if model is not None and (workers > 1 or resume):
-        raise ConfigError(
-            "a model computes all displacements in one process, in seconds",
-            where="--resume" if resume else "--workers",
-            hint="leave it out; it is for an engine (--config)",
-        )
     check_frames_path(output, overwrite=force, suffixes=HDF5_SUFFIXES)
     path = find_file(geometry)
     frames = read_starts(path, name=name)
     start = one_start(frames, frame)
     chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
     check_state(state, len(chosen.labels))
+    if chosen.labelling is None and (workers > 1 or resume):
+        raise ConfigError(
+            "the surfaces of a model or a run are computed in one process, and not kept",
+            where="--resume" if resume else "--workers",
+            hint="leave it out; it is for a configuration with a section engine",
+        )
 
     def place() -> "np.ndarray":
         numbers = frames.molecule.atomic_numbers

@@ -22,6 +22,11 @@ def tell(job: "Job", *, members: int | None) -> None:
         f"{summary['validation_frames']} validation, {summary['test_frames']} test frames; "
         f"{summary['epochs']} epochs of {summary['steps_per_epoch']} steps"
     )
+    if job.moved_ev:
+        console.note(
+            f"the labels lie {job.moved_ev:+.2f} eV from {job.config.initial_weights}: taken for "
+            "those of another method, the zero of energy moved there"
+        )
     if job.site_signs is not None:
         labels = job.model.information.states.labels
         console.note(job.site_signs.told(labels))

@@ -33,7 +33,7 @@ from namd.train.log import EpochReport
 from namd.train.metrics import error_table
 from namd.train.site_signs import FoundSigns, take_site_signs, wants_site_signs
 from namd.train.trainer import fit, initialise
-from namd.train.warm_start import take_weights
+from namd.train.warm_start import meet_energies, take_weights
 
 CONFIG_FILE = "train.yaml"
 _EIGENVALUE_TOLERANCE = 1e-4  # Hartree, 3 meV
@@ -50,6 +50,7 @@ class Job:
     test: Dataset
     numberings: np.ndarray | None
     site_signs: FoundSigns | None = None
+    moved_ev: float = 0.0
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -125,11 +126,12 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
     diabatic = config.loss.target == "diabatic"
     if diabatic:
         _require_diabats(training, model.information)
-    whole = False
+    whole, moved = False, 0.0
     if config.initial_weights is None:
         initialise(model, training, diabatic=diabatic)
     else:
         whole = take_weights(model, find_model(config.initial_weights, base=base))
+        moved = meet_energies(model, training)
     signed, site_signs, numberings = wants_site_signs(model), None, None
     if signed and not whole:
         site_signs = take_site_signs(model, every)
@@ -144,6 +146,7 @@ def prepare(config: TrainingConfig, *, base: Path) -> Job:
         test=test,
         numberings=numberings,
         site_signs=site_signs,
+        moved_ev=moved,
     )
 
 

@@ -4,20 +4,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from namd.data.dataset import Dataset
 from namd.errors import ConfigError
 from namd.nn.model import DiabaticModel, ModelInformation
 from namd.nn.model_folder import load_model
 from namd.nn.readout import SignedReadout
+from namd.units import EV_PER_HARTREE
 
 _MUST_AGREE = ("head", "diabats", "states")
 _OF_THE_READOUT = frozenset({"site_labels", "offdiagonal_limit_ev", "offdiagonal_bound"})
+
+_ANOTHER_METHOD_EV = 1.0
+"""No model errs by as much on average; total energies of two methods differ by more."""
+_AT_MOST = 256
 
 
 def take_weights(model: DiabaticModel, folder: Path) -> bool:
     """Copy weights, scale, shift and input normalisation of the model in ``folder``.
 
-    Normalisation and weights belong together, so none of them is fitted to the new frames.
+    Normalisation and weights belong together, so none of them is fitted to the new frames, but
+    for the zero of energy (:func:`meet_energies`).
     The bound of W may be another, and its site labels: a readout with other labels begins anew.
 
     Parameters
@@ -60,6 +68,37 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
         {name: value if name in fresh else taken[name] for name, value in weights.items()}
     )
     return not fresh
+
+
+@torch.no_grad()
+def meet_energies(model: DiabaticModel, training: Dataset) -> float:
+    """Move W as a whole where the labels are of another method than the model learned.
+
+    Total energies of two methods differ by a constant that may be a thousand eV. It is the mean
+    difference over states and (at most 256) frames; a smaller one than 1 eV is left to the
+    training.
+
+    Parameters
+    ----------
+    model
+        With the weights of the earlier model; changed in place.
+    training
+        The new frames.
+
+    Returns
+    -------
+    float
+        How far it was moved, eV; 0 where it was not.
+    """
+    rows = slice(None, None, -(-len(training) // _AT_MOST))
+    labels = torch.from_numpy(training["energies"][rows]).to(model.shift.device)
+    positions = torch.from_numpy(training["positions"][rows]).to(model.shift.device)
+    energies = torch.linalg.eigvalsh(model.hamiltonian(positions))[:, : labels.shape[1]]
+    difference = (labels - energies).mean()
+    if abs(moved := float(difference) * EV_PER_HARTREE) < _ANOTHER_METHOD_EV:
+        return 0.0
+    model.shift += difference
+    return moved
 
 
 def _body(information: ModelInformation) -> dict[str, Any]:

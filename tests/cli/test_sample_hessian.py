@@ -59,6 +59,11 @@ SECTION = """engine:
   forces: {{key: gradients, unit: hartree/bohr, kind: gradient}}
 charge: 2
 """
+RUN = """
+potential: {calculator: {callable: "ase.calculators.emt:EMT", geometry: guess.xyz}}
+initial_conditions: {method: wigner, geometry: {file: minimum.h5}, state: 0}
+dynamics: {timestep_fs: 0.5, duration_fs: 1}
+"""
 
 
 @pytest.fixture
@@ -215,14 +220,15 @@ def test_another_electronic_solution_is_told(
         (["--output", "o.xyz"], 3, "ending in one of: .h5, .hdf5"),
         (["--output", "o.h5"], 2, "on which surfaces"),
         (["--config", "engine.yaml", "--state", "3", "--output", "o.h5"], 2, "no state 3"),
-        (["--model", "m", "--workers", "2", "--output", "o.h5"], 2, "in one process"),
-        (["--model", "m", "--resume", "--output", "o.h5"], 2, "--resume"),
+        (["--config", "run.yaml", "--workers", "2", "--output", "o.h5"], 2, "in one process"),
+        (["--config", "run.yaml", "--resume", "--output", "o.h5"], 2, "--resume"),
     ],
 )
 def test_what_makes_no_sense_is_said(
     options: list[str], code: int, message: str, springs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [str(springs / word) if word == "engine.yaml" else word for word in options]
+    (springs / "run.yaml").write_text(RUN)
+    options = [str(springs / word) if word.endswith(".yaml") else word for word in options]
     assert run(["sample", "hessian", str(springs / "guess.xyz"), *options]) == code
     assert message in capsys.readouterr().err
     assert not Path("o.h5").exists()

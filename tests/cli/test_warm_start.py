@@ -1,6 +1,7 @@
 """Trainings that begin from an earlier model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from namd.cli.main import run
 from namd.data.native import write_dataset
+from namd.data.reading import read_dataset
 from namd.nn.model_folder import load_model
 
 CONFIG = """
@@ -48,6 +50,32 @@ def test_it_goes_on_from_the_weights_and_normalisation_of_the_earlier_model(conf
     assert all(torch.allclose(warm[name], first[name], atol=1e-8) for name in first)
     assert any(not torch.allclose(cold[name], first[name], atol=1e-4) for name in first)
     assert "Began from the weights of first." in (config.parent / "warm/README.md").read_text()
+
+
+@pytest.mark.parametrize("zero", [0.01, -500.0])
+def test_the_zero_of_energy_follows_labels_of_another_method(
+    config: Path, zero: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What differs by a constant is learned already; what could be an error is left to learn."""
+    path = config.parent / "labels.h5"
+    labels = read_dataset(path)
+    arrays = {**labels.arrays, "energies": labels["energies"] + zero}
+    path.unlink()
+    write_dataset(replace(labels, arrays=arrays), path)
+    capsys.readouterr()
+    assert train(config, "warm", "initial_weights=first", "optimiser.learning_rate=1e-12") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    first, warm = (weights(config, name) for name in ("first", "warm"))
+    moved = warm.pop("shift") - first.pop("shift")
+    if zero == 0.01:
+        assert torch.equal(moved, torch.zeros_like(moved))
+        assert "zero of energy" not in told
+    else:
+        # By the mean error of the first model, too: less than an eV.
+        torch.testing.assert_close(moved, torch.full_like(moved, zero), rtol=0, atol=0.04)
+        assert moved.min() == pytest.approx(float(moved.max()), abs=1e-12)
+        assert "eV from first: taken for those of another method" in told
+    assert all(torch.allclose(warm[name], first[name], atol=1e-8) for name in first)
 
 
 def test_its_checkpoint_wins_when_it_is_resumed(config: Path) -> None:
