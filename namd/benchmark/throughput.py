@@ -123,7 +123,9 @@ def _job(subject: Subject, *, trajectories: int, device: str) -> tuple[Job | Non
     if run is None:
         states = " ".join(potential.states.labels)
         formula = potential.molecule.formula
-        return None, f"the library has no run that starts {formula} in one of the states {states}"
+        remedy = "; --set data.states=2 gives a network two" if len(potential.states) == 1 else ""
+        told = f"the library has no run that starts {formula} in one of the states {states}"
+        return None, told + remedy
     try:
         places = [f"batch_size={trajectories}"]  # on a GPU it sets how many may hop at once
         job = make_job(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from namd.nn.installation import Installation
 
 _WIDTH = 13
+_DEVIATIONS = ("product", "reduction", "neighbours", "rotation")
 
 
 @click.command()
@@ -25,17 +26,18 @@ def doctor(*, as_json: bool) -> None:
       NAMD_CG_BACKEND=einsum namd doctor
 
     Clebsch-Gordan products are computed by compiled loops (numba) on the CPU, by GPU kernels
-    (triton) on CUDA if Triton is installed, else by dense tensor operations (einsum). The
-    environment variable NAMD_CG_BACKEND takes another. The check compares what is chosen with the
-    dense reference, in both precisions, and turns its inputs: deviations are relative, and should
-    be rounding.
+    (triton) on CUDA if Triton is installed, else by dense tensor operations (einsum), and so are
+    the sums over neighbours of the published networks (by numba on the CPU, by tensor operations
+    elsewhere). The environment variable NAMD_CG_BACKEND takes another. The check compares what is
+    chosen with the dense reference, in both precisions, and turns its inputs: deviations are
+    relative, and should be rounding.
 
     Exit code 0: all is well, 4: a check has failed, 2: NAMD_CG_BACKEND cannot be used.
 
     JSON: namd, python, platform, packages (null: not installed), threads, cores, gpus (name,
     memory_gib, capability), backends (device, name, reason), checks (device, backend, precision,
-    product, reduction, rotation, limit, passed), library, models, trajectories, compiled,
-    compiled_writable, remarks, healthy. A deviation is null where it is not a number.
+    product, reduction, neighbours, rotation, limit, passed), library, models, trajectories,
+    compiled, compiled_writable, remarks, healthy. A deviation is null where it is not a number.
     """
     from namd.errors import PhysicsError
     from namd.nn.installation import examine
@@ -82,11 +84,11 @@ def _show(found: "Installation") -> None:
         console.result(f"{'products':<{_WIDTH}}{backend.device}: {backend.name}, {backend.reason}")
     console.result()
     console.table(
-        ["check", "product", "reduction", "rotation", "limit", ""],
+        ["check", *_DEVIATIONS, "limit", ""],
         [
             [
                 f"{check.backend} on {check.device}, {check.precision}",
-                *(f"{x:.0e}" for x in (check.product, check.reduction, check.rotation)),
+                *(f"{getattr(check, name):.0e}" for name in _DEVIATIONS),
                 f"{check.limit:.0e}",
                 "passed" if check.passed else "FAILED",
             ]

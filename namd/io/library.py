@@ -36,6 +36,12 @@ def find_model(name: str, *, base: Path | None = None) -> Path:
     ModelError
         If there is no such folder.
     """
+    if find_training_config(name) and not _folders(name, base):
+        raise ModelError(
+            "this is how a network is made, not a trained model",
+            where=f"model {name}",
+            hint=f"train it first (namd train {name} …) and give the folder that comes out",
+        )
     return _model_folder(name, base, [folder.name for folder in zoo()])
 
 
@@ -145,14 +151,19 @@ def _training_configs(name: str) -> Iterator[Path]:
 
 
 def _model_folder(name: str, base: Path | None, known: list[str]) -> Path:
-    for candidate in _candidates(name, base, "models"):
-        if candidate.is_dir():
-            return candidate
+    if found := _folders(name, base):
+        return found[0]
     raise ModelError(
-        "no such model, neither as a folder nor in the zoo",
+        "this is a file, and neither a model's folder nor a configuration (.yaml)"
+        if Path(name).is_file()
+        else "no such model, neither as a folder nor in the zoo",
         where=f"model {name}",
         hint=_suggest(name, known, "the zoo holds"),
     )
+
+
+def _folders(name: str, base: Path | None) -> list[Path]:
+    return [path for path in _candidates(name, base, "models") if path.is_dir()]
 
 
 def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:

@@ -1,8 +1,9 @@
 """Whether the Clebsch–Gordan product of this installation is right, in a tenth of a second.
 
-Three numbers per device and precision, each relative to the largest number compared: how far the
-chosen back end is from the dense reference in float64, for the product and for its reduction over
-nodes, and how far T(D a, D b, w) is from D T(a, b, w) for a rotation with Wigner matrices D.
+Four numbers per device and precision, each relative to the largest number compared: how far the
+chosen back end is from the dense reference in float64, for the product, for its reduction over
+nodes and for the sums over neighbours of the published networks, and how far T(D a, D b, w) is from
+D T(a, b, w) for a rotation with Wigner matrices D.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from namd.nn.fusion.backends import einsum
 from namd.nn.fusion.backends.choice import choose
 from namd.nn.fusion.columns import columns_of, registered
 from namd.nn.fusion.operators import cg_product, cg_reduction
-from namd.nn.fusion.paths import clebsch_gordan, coupling_table
+from namd.nn.fusion.paths import clebsch_gordan, coupling_table, natural_paths
+from namd.nn.published.convolution import PathSums
+from namd.nn.published.edge_form import Places, reference
 
 _NODES, _CHANNELS = 37, 21  # neither fills the blocks of a kernel
+_ATOMS = 5
 _L = 2
 _LIMITS = {torch.float64: 1e-12, torch.float32: 2e-5}
 
@@ -30,7 +34,7 @@ class ProductCheck:
     ----------
     device, backend, precision
         What was checked.
-    product, reduction
+    product, reduction, neighbours
         Deviations from the reference.
     rotation
         Deviation from equivariance.
@@ -43,13 +47,15 @@ class ProductCheck:
     precision: str
     product: float
     reduction: float
+    neighbours: float
     rotation: float
     limit: float
 
     @property
     def passed(self) -> bool:
         """Whether all deviations are rounding. NaN is not."""
-        return all(value <= self.limit for value in (self.product, self.reduction, self.rotation))
+        found = (self.product, self.reduction, self.neighbours, self.rotation)
+        return all(value <= self.limit for value in found)
 
 
 def check_products(device: str) -> tuple[ProductCheck, ...]:
@@ -95,9 +101,34 @@ def _check(device: str, precision: torch.dtype) -> ProductCheck:
         precision=str(precision).removeprefix("torch."),
         product=_deviation(product(a, b), exact),
         reduction=_deviation(reduction(), einsum.reduction(a, b, g, columns_of(key))),
+        neighbours=_neighbours(device, precision),
         rotation=_deviation(product(turned(a), turned(b)), turned(product(a, b))),
         limit=_LIMITS[precision],
     )
+
+
+def _neighbours(device: str, precision: torch.dtype) -> float:
+    """How far a sum over neighbours is from its reference in float64."""
+    module = PathSums(natural_paths(1, _L, _L), source_l=(0, 1), harmonic_l=_L).sum
+    components, paths, _, harmonics = module.form.sizes
+    atom = torch.arange(_ATOMS)
+    centre, source = torch.meshgrid(atom, atom, indexing="ij")
+    places = Places(
+        within=(centre != source)[None],
+        index=torch.stack([source, centre + source, centre]),
+        rows=(_ATOMS, 2 * _ATOMS - 1, _ATOMS),
+    )
+    generator = torch.Generator().manual_seed(1)
+    shapes = (
+        (1, places.rows[0], components, _CHANNELS),
+        (1, places.rows[1], paths, _CHANNELS),
+        (1, _ATOMS, _ATOMS, harmonics),
+    )
+    exact = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    wanted = reference(*exact, places=places, form=module.form)
+    there = Places(within=places.within.to(device), index=places.index.to(device), rows=places.rows)
+    found = module(*(t.to(device, precision) for t in exact), there)
+    return _deviation(found.double().cpu(), wanted)
 
 
 def _wigner(matrix: Float[Tensor, "3 3"]) -> Float[Tensor, "component component"]:

@@ -8,8 +8,9 @@ is a set of rows, and an edge picks one of each: s that of j, r that of the unor
 of i. The message Σ_j at every atom is ∂Q/∂g.
 
 On the CPU it and its derivatives are compiled loops (:mod:`namd.nn.published.edge_operators`),
-elsewhere :func:`reference` is used, whose intermediate results are as large as edges × paths ×
-channels.
+elsewhere, or where ``NAMD_CG_BACKEND`` asks for another back end
+(:mod:`namd.nn.fusion.backends.choice`), :func:`reference` is used, whose intermediate results are
+as large as edges × paths × channels.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from namd.nn.fusion.backends.choice import choose
 from namd.nn.published.edge_checks import COMPILED
 from namd.nn.published.edge_operators import edge_rows
 from namd.nn.published.edge_tables import RADIAL, RESULT, SOURCE, registered, tables_of
@@ -104,6 +106,7 @@ class NeighbourSum(nn.Module):
     def __init__(self, form: EdgeForm) -> None:
         super().__init__()
         self.form = form
+        self.compiled = choose("cpu").name == "numba"
 
     def forward(
         self,
@@ -113,7 +116,7 @@ class NeighbourSum(nn.Module):
         places: Places,
     ) -> Float[Tensor, "molecule atom k channel"]:
         """Sum over neighbours."""
-        if source.device.type == "cpu" and source.dtype in COMPILED:
+        if self.compiled and source.device.type == "cpu" and source.dtype in COMPILED:
             where = (places.within, places.index, places.rows)
             return edge_rows(source, radial, harmonics, *where, RESULT, self.form.key)
         return reference(source, radial, harmonics, places=places, form=self.form)

@@ -93,3 +93,19 @@ def test_a_network_is_a_configuration_of_the_zoo_or_a_model(shelves: tuple[Path,
     assert 'did you mean "mace-64"?' in missing.value.hint
     with pytest.raises(ModelError):  # a configuration, but of no training
         find_network("engine")
+
+
+def test_a_plan_of_a_network_is_told_from_a_trained_model(shelves: tuple[Path, Path]) -> None:
+    checkout, _ = shelves
+    (checkout / "models/published").mkdir()
+    (checkout / "models/published/mace.yaml").write_text("")
+    Path("mine.yaml").write_text("")
+    for name in ("mace", "mine.yaml"):
+        with pytest.raises(ModelError, match="not a trained model") as caught:
+            find_model(name)
+        assert f"namd train {name}" in (caught.value.hint or "")
+        assert find_network(name).suffix == ".yaml"
+    Path("notes.md").write_text("")
+    for find in (find_model, find_network):
+        with pytest.raises(ModelError, match="this is a file"):
+            find("notes.md")

@@ -9,6 +9,7 @@ import torch
 from namd.nn import selfcheck
 from namd.nn.fusion.backends import numba_cpu
 from namd.nn.fusion.columns import Columns
+from namd.nn.published import edge_form
 from namd.nn.selfcheck import check_products
 
 
@@ -19,6 +20,7 @@ def test_this_installation_passes_in_both_precisions() -> None:
         assert check.passed
         assert check.backend == "numba"
         assert max(check.product, check.reduction, check.rotation) > 0
+        assert check.neighbours > 0
 
 
 def test_the_wigner_matrices_are_those_of_a_rotation() -> None:
@@ -42,6 +44,15 @@ def test_a_wrong_number_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     for check in check_products("cpu"):
         assert not check.passed
         assert getattr(check, name) > check.limit
+
+
+def test_a_wrong_sum_over_neighbours_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = edge_form.edge_rows
+    monkeypatch.setattr(edge_form, "edge_rows", lambda *arguments: right(*arguments) * 1.001)
+    for check in check_products("cpu"):
+        assert not check.passed
+        assert check.neighbours == pytest.approx(1e-3, rel=0.5)
+        assert check.product <= check.limit
 
 
 def test_what_is_no_number_does_not_pass() -> None:

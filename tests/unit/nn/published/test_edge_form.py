@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from namd.nn.fusion.backends.choice import Choice
 from namd.nn.fusion.paths import natural_paths
+from namd.nn.published import edge_form
 from namd.nn.published.convolution import PathSums
 from namd.nn.published.edge_form import NeighbourSum, Places, reference
 from namd.nn.published.edges import EdgeBasis, Edges
@@ -54,6 +56,18 @@ def test_compiled_loops_equal_the_reference(
     tolerance = 1e-12 if dtype == torch.float64 else 2e-5
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
     assert expected.abs().max() > 1.0
+
+
+def test_another_back_end_needs_no_loops(
+    edges: Edges, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NAMD_CG_BACKEND=einsum computes without Numba, in the published networks, too."""
+    monkeypatch.setattr(edge_form, "choose", lambda _: Choice("einsum", "NAMD_CG_BACKEND says so"))
+    module = neighbour_sum()
+    monkeypatch.setattr(edge_form, "edge_rows", None)
+    exact = operands(module, places, 3, edges)
+    expected = reference(*exact, places=places, form=module.form)
+    assert torch.equal(module(*exact, places), expected)
 
 
 def test_derivatives_of_first_and_second_order(edges: Edges, places: Places) -> None:
