@@ -5,12 +5,12 @@
 for models of stilbene, for instance all that ``accuracy.py`` has trained on a case (their folders
 are FOLDER/stilbene-950/NETWORK/seed-N). By most labels W01 of S0 and S1 changes its sign when the
 halves change places and keeps it when a ring is turned over: Σ W01(x) W01(g x) / Σ W01(x)² over the
-held-out frames is −1 for the ``odd`` exchanges and +1 for the ``even`` ones, if a network has found
-that. ``size`` is the root mean square of W01, ``bound`` what it cannot exceed.
+held-out frames is −1 for the odd exchanges (``halves``) and +1 for the even ones (``ring``), if a
+network has found that. ``size`` is the root mean square of W01, ``bound`` what it cannot exceed.
 
 It does not do so everywhere. ``labels`` are agreements (1: all) of the labelled couplings along
 trajectories with a W01 that is odd, or even, when the halves change places, by gap; ``by_gap`` is
-the sum above for each model on these frames.
+``halves`` of each model on these frames.
 """
 
 from collections.abc import Iterator
@@ -112,13 +112,13 @@ def labels(
 def by_gap(
     model: DiabaticModel, near: dict[str, Dataset], numberings: np.ndarray, odd: np.ndarray
 ) -> list[dict[str, Any]]:
-    """How odd W01 of a model is under the first of the odd exchanges, by gap."""
+    """How W01 of a model changes under the first of the odd exchanges, by gap."""
     first = odd & (odd.cumsum() == 1)
     return [
         {
             "frames_of": name,
             "gap_ev": gap,
-            "odd": symmetry(model, frames, numberings[first], odd[first])["odd"],
+            "halves": symmetry(model, frames, numberings[first], odd[first])["halves"],
         }
         for name, dataset in near.items()
         for gap, frames in ranges(dataset)
@@ -137,21 +137,21 @@ def symmetry(
     return {
         "size_mev": 1000 * EV_PER_HARTREE * float(here.square().mean().sqrt()),
         "bound_mev": 1000 * float(model.information.architecture.offdiagonal_limit_ev),
-        "odd": float(same[odd].mean()) if odd.any() else None,
-        "even": float(same[~odd].mean()) if (~odd).any() else None,
+        "halves": float(same[odd].mean()) if odd.any() else None,
+        "ring": float(same[~odd].mean()) if (~odd).any() else None,
     }
 
 
 def show(row: dict[str, Any]) -> None:
     print(
         f"{row['model']:40} W01 {row['size_mev']:4.0f} of {row['bound_mev']:.0f} meV; "
-        f"odd {row['odd']:+.2f}, even {row['even']:+.2f}; h cosine {row['coupling_cosine']:.2f}, "
+        f"halves {row['halves']:+.2f}, ring {row['ring']:+.2f}; h cosine {row['coupling_cosine']:.2f}, "
         f"R² {row['coupling_r2']:.2f}",
         flush=True,
     )
     for each in row["by_gap"]:
         print(
-            f"    {each['frames_of']:14} gap {each['gap_ev']:8} eV: odd {each['odd']:+.2f}",
+            f"    {each['frames_of']:14} gap {each['gap_ev']:8} eV: halves {each['halves']:+.2f}",
             flush=True,
         )
 
