@@ -145,8 +145,8 @@ def symmetry(
 def show(row: dict[str, Any]) -> None:
     print(
         f"{row['model']:40} W01 {row['size_mev']:4.0f} of {row['bound_mev']:.0f} meV; "
-        f"halves {row['halves']:+.2f}, ring {row['ring']:+.2f}; h cosine {row['coupling_cosine']:.2f}, "
-        f"R² {row['coupling_r2']:.2f}",
+        f"halves {row['halves']:+.2f}, ring {row['ring']:+.2f}; "
+        f"h cosine {row['coupling_cosine']:.2f}, R² {row['coupling_r2']:.2f}",
         flush=True,
     )
     for each in row["by_gap"]:
