@@ -25,6 +25,7 @@ _COLUMNS = (
     ("h cosine", "coupling_cosine", 2),
 )
 _SMALL_GAP_EV = 0.5
+OVERVIEW = ("stilbene-285", "stilbene-950", "stilbene-full", "ch2nh2")
 
 
 def write_tables(page: Path, cases: dict[str, Any]) -> None:
@@ -51,7 +52,8 @@ def write_tables(page: Path, cases: dict[str, Any]) -> None:
 
 
 def tables(cases: dict[str, Any]) -> Iterator[str]:
-    """Lines of one table per case, run or not."""
+    """Lines of an overview, and of one table per case, run or not."""
+    yield from overview(cases)
     for name, case in CASES.items():
         found = cases.get(name)
         yield ""
@@ -70,6 +72,42 @@ def tables(cases: dict[str, Any]) -> Iterator[str]:
         yield from table(found["networks"], wanted=case.networks, budgets=bool(case.own_epochs))
         yield ""
         yield from small_gaps(found["networks"])
+
+
+def overview(cases: dict[str, Any]) -> Iterator[str]:
+    """Energies and forces of all networks in the main cases side by side."""
+    found = [name for name in OVERVIEW if name in cases]
+    if len(found) < len(OVERVIEW):
+        return
+    titles = [CASES[name].title for name in found]
+    yield ""
+    yield "### In short"
+    yield ""
+    yield (
+        "Test errors of the tables below (mean ± standard deviation over seeds), and the time of "
+        f"training on {titles[0]}, in units of that of ours."
+    )
+    for heading, key, _ in (
+        column for column in _COLUMNS if column[1] in {"energy_mae", "force_mae"}
+    ):
+        yield ""
+        yield _row([heading, *titles, "training, times ours"])
+        yield _row(["---", *["---:"] * (len(titles) + 1)])
+        for name in CASES[OVERVIEW[0]].networks:
+            entries = [cases[case]["networks"].get(name) for case in found]
+            values = [
+                NOT_RUN if entry is None else cell(entry["test"].get("overall", {}).get(key), 0)
+                for entry in entries
+            ]
+            yield _row(
+                [NETWORKS[name].title, *values, _relative(cases[found[0]]["networks"], name)]
+            )
+
+
+def _relative(networks: dict[str, Any], name: str) -> str:
+    """Time of training over that of ours."""
+    times = [networks.get(each, {}).get("training_s") for each in (name, "ours")]
+    return "–" if None in times else f"{times[0] / times[1]:.1f}"
 
 
 def budget(found: dict[str, Any], *, own: bool) -> str:

@@ -8,7 +8,7 @@ from comparison.collect import collect, keep, machines, quantities, read_results
 from comparison.costs import add_times
 from comparison.figure import draw
 from comparison.networks import NETWORKS
-from comparison.table import BEGIN, END, NOT_RUN, tables, write_tables
+from comparison.table import BEGIN, END, NOT_RUN, OVERVIEW, overview, tables, write_tables
 from comparison.tasks import Task
 
 from namd.errors import DataError
@@ -227,3 +227,18 @@ def test_every_network_that_has_results_is_drawn_with_its_bars():
     assert [text.get_text() for text in legend.texts] == [NETWORKS[n].title for n in networks]
     one = draw(collect([result(0), failed(0, network="cofd")])["stilbene-285"])
     assert [len(axes.containers) for axes in one.axes] == [0] * 4 + [1] * 4  # not timed
+
+
+def test_the_overview_sets_the_main_cases_side_by_side() -> None:
+    three = [result(case=case, seed=seed) for case in OVERVIEW[:-1] for seed in (0, 1)]
+    assert not list(overview(collected(*three)))
+    cases = collected(*three, result(case=OVERVIEW[-1]), result(network="mace-64"))
+    for found in cases.values():
+        for name, entry in found["networks"].items():
+            entry["training_s"] = {"ours": 4.0, "mace-64": 10.0}[name]
+    lines = list(overview(cases))
+    ours = next(line for line in lines if line.startswith("| ours |"))
+    # Energies of two states: (1 + 2)/2 of the scale, which is 10 and 12 for the two seeds.
+    assert ours == "| ours | 16 ± 2 | 16 ± 2 | 16 ± 2 | 15 | 1.0 |"
+    wide = next(line for line in lines if line.startswith("| MACE, 64"))
+    assert wide == f"| MACE, 64 channels | 15 | {NOT_RUN} | {NOT_RUN} | {NOT_RUN} | 2.5 |"
