@@ -3,9 +3,9 @@
     python benchmarks/throughput.py --threads 2 [--batch 1 32 64 256] [--json FILE]
 
 What `namd benchmark throughput` measures, and more of it, for one network: the shipped model of 32
-channels unless another is given. The steps are those of a run of trajectories/stilbene-cis.yaml
-(Wigner samples of cis-stilbene in S1, all guards on), called through namd.dynamics.step.step
-without output or checkpoints.
+channels unless another is given. (Other packages beside it: benchmarks/peers.py.) The steps are
+those of a run of trajectories/stilbene-cis.yaml (Wigner samples of cis-stilbene in S1, all guards
+on), called through namd.dynamics.step.step without output or checkpoints.
 
 * steps_per_second: trajectory steps per second, median and range of several stretches of steps from
   the same start. One trajectory step is 0.5 fs of one molecule.
