@@ -63,7 +63,8 @@ def main() -> None:
     plan = Plan(repeats=options.repeats, seconds=options.seconds)
     subject = find_subject(options.model, overrides=options.set)
     job = make_job(RUN, trajectories=max(options.batch), potential=subject.potential)
-    result: dict[str, Any] = {"model": job.potential.describe(), "dynamics": []}
+    about_model = {"given": options.model, **job.potential.describe()}
+    result: dict[str, Any] = {"model": about_model, "dynamics": []}
     print(f"{options.model}, {threads} threads")
     for batch in options.batch:
         row = dynamics(subject, job, batch=batch, plan=plan)

@@ -27,10 +27,10 @@ def doctor(*, as_json: bool) -> None:
 
     Clebsch-Gordan products are computed by compiled loops (numba) on the CPU, by GPU kernels
     (triton) on CUDA if Triton is installed, else by dense tensor operations (einsum), and so are
-    the sums over neighbours of the published networks (by numba on the CPU, by tensor operations
-    elsewhere). The environment variable NAMD_CG_BACKEND takes another. The check compares what is
-    chosen with the dense reference, in both precisions, and turns its inputs: deviations are
-    relative, and should be rounding.
+    the sums over neighbours of the published networks (by numba on the CPU unless einsum is asked
+    for, by tensor operations elsewhere). The environment variable NAMD_CG_BACKEND takes another.
+    The check compares what is chosen with the dense reference, in both precisions, and turns its
+    inputs: deviations are relative, and should be rounding.
 
     Exit code 0: all is well, 4: a check has failed, 2: NAMD_CG_BACKEND cannot be used.
 
@@ -54,7 +54,7 @@ def doctor(*, as_json: bool) -> None:
             f"{c.backend} on {c.device} ({c.precision})" for c in found.checks if not c.passed
         ]
         raise PhysicsError(
-            f"the Clebsch–Gordan product is wrong: {', '.join(failed)}",
+            f"products or sums over neighbours are wrong: {', '.join(failed)}",
             where="namd doctor",
             hint="reinstall numba or triton; NAMD_CG_BACKEND=einsum computes without them",
         )

@@ -8,9 +8,8 @@ is a set of rows, and an edge picks one of each: s that of j, r that of the unor
 of i. The message Σ_j at every atom is ∂Q/∂g.
 
 On the CPU it and its derivatives are compiled loops (:mod:`namd.nn.published.edge_operators`),
-elsewhere, or where ``NAMD_CG_BACKEND`` asks for another back end
-(:mod:`namd.nn.fusion.backends.choice`), :func:`reference` is used, whose intermediate results are
-as large as edges × paths × channels.
+elsewhere, or where ``NAMD_CG_BACKEND`` is einsum (:mod:`namd.nn.fusion.backends.choice`),
+:func:`reference` is used, whose intermediate results are as large as edges × paths × channels.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from namd.nn.fusion.backends.choice import choose
+from namd.nn.fusion.backends.choice import wanted
 from namd.nn.published.edge_checks import COMPILED
 from namd.nn.published.edge_operators import edge_rows
 from namd.nn.published.edge_tables import RADIAL, RESULT, SOURCE, registered, tables_of
@@ -106,7 +105,7 @@ class NeighbourSum(nn.Module):
     def __init__(self, form: EdgeForm) -> None:
         super().__init__()
         self.form = form
-        self.compiled = choose("cpu").name == "numba"
+        self.compiled = wanted() != "einsum"
 
     def forward(
         self,

@@ -47,23 +47,28 @@ def choose(device: str) -> Choice:
     ConfigError
         If ``NAMD_CG_BACKEND`` is no back end, or one that cannot serve the device.
     """
-    wanted = os.environ.get(VARIABLE, "").strip().lower() or "auto"
-    if wanted == "auto":
+    name = wanted()
+    if name == "auto":
         return _automatic(device)
-    if wanted not in BACKENDS:
+    if name not in BACKENDS:
         raise ConfigError(
             f"expected one of: auto, {', '.join(BACKENDS)}",
-            where=f"environment variable {VARIABLE} = {wanted}",
+            where=f"environment variable {VARIABLE} = {name}",
             hint="unset it, and the fastest is taken",
         )
-    obstacle = _obstacle(wanted, device)
+    obstacle = _obstacle(name, device)
     if obstacle:
         raise ConfigError(
             f"the back end cannot serve the device {device}: {obstacle}",
-            where=f"environment variable {VARIABLE} = {wanted}",
+            where=f"environment variable {VARIABLE} = {name}",
             hint="unset it, and the fastest that can is taken",
         )
-    return Choice(wanted, f"{VARIABLE} says so")
+    return Choice(name, f"{VARIABLE} says so")
+
+
+def wanted() -> str:
+    """What ``NAMD_CG_BACKEND`` asks for, whether there is such a back end or not."""
+    return os.environ.get(VARIABLE, "").strip().lower() or "auto"
 
 
 def backend(device: str) -> ModuleType:

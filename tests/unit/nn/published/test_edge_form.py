@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from namd.nn.fusion.backends.choice import Choice
 from namd.nn.fusion.paths import natural_paths
 from namd.nn.published import edge_form
 from namd.nn.published.convolution import PathSums
@@ -62,7 +61,9 @@ def test_another_back_end_needs_no_loops(
     edges: Edges, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NAMD_CG_BACKEND=einsum computes without Numba, in the published networks, too."""
-    monkeypatch.setattr(edge_form, "choose", lambda _: Choice("einsum", "NAMD_CG_BACKEND says so"))
+    monkeypatch.setenv("NAMD_CG_BACKEND", "triton")  # of a GPU: on the CPU loops remain
+    assert neighbour_sum().compiled
+    monkeypatch.setenv("NAMD_CG_BACKEND", "einsum")
     module = neighbour_sum()
     monkeypatch.setattr(edge_form, "edge_rows", None)
     exact = operands(module, places, 3, edges)
