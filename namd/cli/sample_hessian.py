@@ -13,6 +13,7 @@ from namd.cli.kept_search import kept_searches, resume_option, tell_labels
 if TYPE_CHECKING:
     import numpy as np
 
+    from namd.molecule import Molecule
     from namd.sampling.electronics_choice import ChosenElectronics
     from namd.sampling.normal_modes import NormalModes
     from namd.sampling.relaxation import StationaryPoint
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     help="Whose, 0 the lowest.",
 )
 @click.option("--relax", is_flag=True, help="Go to the next minimum of the state first.")
+@click.option(
+    "--off-mode",
+    type=click.IntRange(min=0),
+    help="Before --relax, step along this mode of the Hessian in GEOMETRY, 0 the lowest, to leave "
+    "a saddle point.",
+)
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="File to write (.h5)."
 )
@@ -62,6 +69,7 @@ def hessian(
     config: str | None,
     state: int,
     relax: bool,
+    off_mode: int | None,
     output: Path,
     workers: int,
     no_symmetry: bool,
@@ -81,6 +89,7 @@ def hessian(
       namd sample hessian guess.xyz --config engine.yaml --relax --workers 2 --output minimum.h5
       namd sample hessian models/stilbene-ssr/data/minima.h5 --name trans --model stilbene-ssr \\
         --relax --state 1 --output s1-minimum.h5
+      namd sample hessian saddle.h5 --off-mode 0 --relax --config engine.yaml --output minimum.h5
     """
     from namd.cli.hessian_job import HessianJob
     from namd.data.frames_file import check_frames_path
@@ -97,6 +106,8 @@ def hessian(
     path = find_file(geometry)
     frames = read_starts(path, name=name)
     start = one_start(frames, frame)
+    if off_mode is not None:
+        start = _displaced(path, name=name, molecule=frames.molecule, mode=off_mode, relax=relax)
     chosen = choose_electronics(frames.molecule, model=model, config=config, where=str(path))
     check_state(state, len(chosen.labels))
     if chosen.labelling is None and (workers > 1 or resume):
@@ -127,10 +138,10 @@ def hessian(
             differentiated = _differentiated(chosen, positions, state=state)
         else:
             options = {"--name": name, "--frame": frame, "--config": config, "--state": state}
-            options |= {"--output": str(output), "--workers": workers}
+            options |= {"--off-mode": off_mode, "--output": str(output), "--workers": workers}
             given = [(key, str(value)) for key, value in options.items() if value is not None]
-            flags = [*(["--relax"] if relax else []), *(["--force"] if force else [])]
-            flags += ["--no-symmetry"] if no_symmetry else []
+            named = {"--relax": relax, "--force": force, "--no-symmetry": no_symmetry}
+            flags = [flag for flag, is_set in named.items() if is_set]
             job = HessianJob(
                 molecule=chosen.molecule,
                 config=chosen.labelling,
@@ -158,6 +169,23 @@ def hessian(
         modes = modes_of(made, chosen.molecule, where=str(path))
         write_geometry(made, output, overwrite=force)
     _show(modes, point, chosen, state=state, output=output)
+
+
+def _displaced(
+    path: Path, *, name: str | None, molecule: "Molecule", mode: int, relax: bool
+) -> "np.ndarray":
+    from namd.errors import ConfigError
+    from namd.sampling.geometry import read_geometry
+    from namd.sampling.off_saddle import off_saddle
+    from namd.sampling.vibrations import modes_of
+
+    if not relax:
+        raise ConfigError(
+            "a displaced geometry is no stationary point",
+            where="--off-mode",
+            hint="give --relax, too",
+        )
+    return off_saddle(modes_of(read_geometry(path, name=name), molecule, where=str(path)), mode)
 
 
 def _differentiated(
@@ -199,5 +227,8 @@ def _show(
     console.note(f"largest force on an atom {force * EV_PER_ANGSTROM_PER_ATOMIC_FORCE:.1e} eV/Å")
     imaginary = int((modes.wavenumbers < 0).sum())
     if imaginary:
-        console.warn(f"{imaginary} imaginary (negative) wavenumbers: this is no minimum")
+        console.warn(
+            f"{imaginary} imaginary (negative) wavenumbers: this is no minimum; to leave it, "
+            f"`namd sample hessian {output} --off-mode 0 --relax`, with the same surfaces"
+        )
     console.result(f"{output}: {chosen.molecule.formula}, {describe_modes(modes)}")

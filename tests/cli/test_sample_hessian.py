@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import molecule as build
+from ase.units import Bohr
 
 from namd.cli.main import run
 from namd.data.frames import read_frames
@@ -154,6 +155,35 @@ def test_what_is_no_minimum_is_told(springs: Path, capsys: pytest.CaptureFixture
     command[2] = str(springs / "minimum.xyz")
     assert run([*command, "--state", "2"]) == 0
     assert "12 imaginary (negative) wavenumbers: this is no minimum" in capsys.readouterr().err
+
+
+def test_a_saddle_is_left_along_its_mode(springs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ammonia begun flat stays flat: a saddle, from which the umbrella leads to the pyramid."""
+    atoms = build("NH3")
+    pyramid = atoms.get_all_distances() / Bohr
+    text = SECTION.format(lengths=pyramid.tolist(), stiffness=list(STIFFNESS))
+    (springs / "engine.yaml").write_text(text)
+    atoms.positions[:, 2] = 0.0
+    atoms.write(springs / "flat.xyz")
+    options = ["--config", str(springs / "engine.yaml"), "--relax"]
+    saddle, minimum = springs / "saddle.h5", springs / "minimum.h5"
+    command = ["sample", "hessian", str(springs / "flat.xyz"), *options]
+    assert run([*command, "--output", str(saddle)]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 imaginary" in told
+    assert "--off-mode 0 --relax" in told
+    assert np.ptp(read_geometry(saddle).positions[:, 2]) < 1e-3
+    command[2] = str(saddle)
+    assert run([*command, "--off-mode", "0", "--output", str(minimum)]) == 0
+    assert "imaginary" not in capsys.readouterr().err
+    found = read_geometry(minimum).positions
+    lengths = np.linalg.norm(found[:, None] - found, axis=-1)
+    np.testing.assert_allclose(lengths, pyramid, atol=2e-3)
+    assert run([*command, "--off-mode", "6", "--output", str(springs / "no.h5")]) == 2
+    assert "has 6, numbered from 0" in " ".join(capsys.readouterr().err.split())
+    command.remove("--relax")
+    assert run([*command, "--off-mode", "0", "--output", str(springs / "no.h5")]) == 2
+    assert "Give --relax, too" in capsys.readouterr().err
 
 
 def test_a_stopped_hessian_goes_on(springs: Path, capsys: pytest.CaptureFixture[str]) -> None:
