@@ -1,4 +1,11 @@
-"""``site_labels: signs``: find in the labels how couplings change, and tell the network."""
+"""``site_labels: signs``: find in the labels how couplings change, and tell the network.
+
+With more diabats than states, the further ones take the characters of the states in turn: the third
+of two states is like the lowest, as the configurations of two electrons in two orbitals are (even:
+both in one orbital, or both in the other; odd: one in each). Then a state may change its symmetry
+where another comes near, and where labels contradict each other, those of the larger half of the
+gaps decide, where none has come yet.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +17,11 @@ from namd.data.character_regions import Region, doubt, regions
 from namd.data.characters import SiteSigns, find_site_signs
 from namd.data.dataset import Dataset
 from namd.data.permutations import bonds, equivalent_numberings
-from namd.errors import ConfigError
+from namd.errors import ConfigError, DataError
 from namd.nn.model import DiabaticModel
 from namd.nn.readout import set_site_signs
+
+_FEWEST = 16  # frames that may tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +34,25 @@ class FoundSigns:
         From all of them.
     regions
         How they agree with it at different gaps.
+    surplus
+        Diabats beyond the states.
     """
 
     signs: SiteSigns
     regions: tuple[Region, ...]
+    surplus: int = 0
 
     def told(self, labels: Sequence[str]) -> str:
         """In words."""
-        return self.signs.told(labels)
+        like = [
+            f"diabat {len(labels) + k} is like {labels[k % len(labels)]}"
+            for k in range(self.surplus)
+        ]
+        return "; ".join([self.signs.told(labels), *like])
 
     def doubt(self, labels: Sequence[str]) -> str | None:
-        """What speaks against it, in words."""
-        return doubt(self.regions, labels)
+        """What speaks against it, in words; of more diabats than states, nothing does."""
+        return None if self.surplus else doubt(self.regions, labels)
 
 
 def wants_site_signs(model: DiabaticModel) -> bool:
@@ -57,19 +73,11 @@ def take_site_signs(model: DiabaticModel, training: Dataset) -> FoundSigns | Non
     Raises
     ------
     ConfigError
-        If W has more diabats than states, of which no label tells a sign, or the molecule has too
-        many equivalent numberings of its atoms.
+        If the molecule has too many equivalent numberings of its atoms.
     DataError
         If the labels do not tell.
     """
-    states = len(model.information.states)
-    if model.information.diabats != states:
-        raise ConfigError(
-            f"W has {model.information.diabats} diabats for {states} states, and no label tells "
-            "the signs of the others",
-            where="network.site_labels: signs",
-            hint="leave diabats at null, or use site_labels: offdiagonal",
-        )
+    states, diabats = len(model.information.states), model.information.diabats
     if states == 1:
         return None
     bonded = bonds(training.molecule, training["positions"][0])
@@ -81,15 +89,16 @@ def take_site_signs(model: DiabaticModel, training: Dataset) -> FoundSigns | Non
             where="network.site_labels: signs",
             hint="use site_labels: offdiagonal, with data.permute_equal_atoms: false",
         ) from error
-    found = find_site_signs(
-        training["positions"], training.interstate_coupling, numberings, states=states
-    )
-    made = regions(
-        found,
-        training["positions"],
-        training.interstate_coupling,
-        training.gaps,
-        numberings,
-    )
-    set_site_signs(model.network, torch.from_numpy(found.signs.astype(np.float64)))
-    return FoundSigns(signs=found, regions=tuple(made))
+    positions, coupling, gaps = training["positions"], training.interstate_coupling, training.gaps
+    try:
+        found = find_site_signs(positions, coupling, numberings, states=states)
+    except DataError:
+        wide = gaps.min(1) >= np.median(gaps.min(1))
+        if diabats == states or wide.sum() < _FEWEST:
+            raise
+        found = find_site_signs(positions[wide], coupling[wide], numberings, states=states)
+    made = regions(found, positions, coupling, gaps, numberings)
+    row, column = np.indices((diabats, diabats)) % states
+    signs = torch.from_numpy(found.signs[row, column].astype(np.float64))
+    set_site_signs(model.network, signs)
+    return FoundSigns(signs=found, regions=tuple(made), surplus=diabats - states)
