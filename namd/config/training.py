@@ -126,8 +126,8 @@ class TrainingConfig(Section):
         None,
         description="model folder, relative to the configuration file, or name in the zoo, whose "
         "weights and normalisation are the start; hold out what it held out. Bound and site labels "
-        "may change, a readout with other labels begins anew, and the level of theory: the zero of "
-        "energy moves to the new labels (null: random weights)",
+        "may change (a readout with other labels begins anew), diabats be added, and the level of "
+        "theory be another: the zero of energy moves to the new labels (null: random weights)",
     )
     seed: int = Field(0, ge=0, description="seed of weights and of the order of frames")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")

@@ -13,7 +13,7 @@ from namd.nn.model_folder import load_model
 from namd.nn.readout import SignedReadout
 from namd.units import EV_PER_HARTREE
 
-_MUST_AGREE = ("head", "diabats", "states")
+_MUST_AGREE = ("head", "states")
 _OF_THE_READOUT = frozenset({"site_labels", "offdiagonal_limit_ev", "offdiagonal_bound"})
 
 _ANOTHER_METHOD_EV = 1.0
@@ -27,6 +27,7 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
     Normalisation and weights belong together, so none of them is fitted to the new frames, but
     for the zero of energy (:func:`meet_energies`).
     The bound of W may be another, and its site labels: a readout with other labels begins anew.
+    There may be more diabats: what they add to W begins anew.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
     differing = [name for name in _MUST_AGREE if getattr(here, name) != getattr(there, name)]
     if _body(here) != _body(there):
         differing.insert(0, "architecture")
+    if here.diabats < there.diabats:
+        differing.append("diabats (more are possible)")
     if not np.array_equal(here.molecule.atomic_numbers, there.molecule.atomic_numbers):
         differing.append("atomic numbers")
     if differing:
@@ -63,9 +66,13 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
         )
     weights = model.state_dict()
     fresh = _other_readouts(model, earlier)
-    taken = earlier.state_dict()
+    taken = {**earlier.state_dict(), **_grown_readouts(model, earlier)}
+    shift = model.shift.clone()
+    shift[: there.diabats] = earlier.shift
+    shift[there.diabats :] += earlier.shift[-1] - model.shift[there.diabats - 1]
     model.load_state_dict(
         {name: value if name in fresh else taken[name] for name, value in weights.items()}
+        | {"shift": shift}
     )
     return not fresh
 
@@ -104,6 +111,24 @@ def meet_energies(model: DiabaticModel, training: Dataset) -> float:
 def _body(information: ModelInformation) -> dict[str, Any]:
     """Kind and sizes of a network without what its readout may change."""
     return information.architecture.model_dump(exclude=set(_OF_THE_READOUT))
+
+
+def _grown_readouts(model: DiabaticModel, earlier: DiabaticModel) -> dict[str, torch.Tensor]:
+    """Weights of readouts of more elements of W: of those they share, the earlier ones."""
+    grown, old_modules = {}, dict(earlier.named_modules())
+    for name, module in model.named_modules():
+        old = old_modules.get(name)
+        if not isinstance(module, SignedReadout) or not isinstance(old, SignedReadout):
+            continue
+        shared = torch.tensor([module.elements.index(element) for element in old.elements])
+        before = old.state_dict()
+        for weight, value in module.state_dict().items():
+            if weight in before and value.shape != before[weight].shape:
+                (axis,) = (
+                    k for k, size in enumerate(value.shape) if size != before[weight].shape[k]
+                )
+                grown[f"{name}.{weight}"] = value.index_copy(axis, shared, before[weight])
+    return grown
 
 
 def _other_readouts(model: DiabaticModel, earlier: DiabaticModel) -> set[str]:

@@ -78,6 +78,28 @@ def test_the_zero_of_energy_follows_labels_of_another_method(
     assert all(torch.allclose(warm[name], first[name], atol=1e-8) for name in first)
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        "{kind: fusion, channels: 4, radial: 3}",
+        "{kind: mace, channels: 4}",
+    ],
+)
+def test_a_diabat_more_leaves_the_others_as_they_are(
+    config: Path, network: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = ("optimiser.learning_rate=1e-12", f"network={network}", "optimiser.epochs=1")
+    assert train(config, "two", *still) == 0
+    assert train(config, "three", *still, "diabats=3", "initial_weights=two") == 0
+    positions = torch.from_numpy(read_dataset(config.parent / "labels.h5")["positions"][:5])
+    two, three = (load_model(config.parent / name) for name in ("two", "three"))
+    w, larger = two.hamiltonian(positions), three.hamiltonian(positions)
+    torch.testing.assert_close(larger[:, :2, :2], w, rtol=0, atol=1e-8)
+    assert larger[:, 0, 2].abs().min() > 0
+    assert train(config, "fewer", *still, "initial_weights=three") == 2
+    assert "diabats (more are possible)" in " ".join(capsys.readouterr().err.split())
+
+
 def test_its_checkpoint_wins_when_it_is_resumed(config: Path) -> None:
     more = ("initial_weights=first", "optimiser.epochs=2")
     assert train(config, "warm", *more) == 0
@@ -89,16 +111,10 @@ def test_its_checkpoint_wins_when_it_is_resumed(config: Path) -> None:
     assert all(torch.equal(resumed[name], done[name]) for name in done)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [("network.hidden=10", "architecture"), ("diabats=3", "diabats")],
-)
-def test_another_network_is_refused(
-    config: Path, capsys: pytest.CaptureFixture[str], change: str, told: str
-) -> None:
-    assert train(config, "warm", "initial_weights=first", change) == 2
+def test_another_network_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(config, "warm", "initial_weights=first", "network.hidden=10") == 2
     shown = capsys.readouterr().err
-    assert f"differs from the one to be trained in {told}" in shown
+    assert "differs from the one to be trained in architecture" in shown
     assert not (config.parent / "warm").exists()
 
 
