@@ -12,7 +12,7 @@ from namd.sampling.normal_modes import NormalModes
 from namd.units import ANGSTROM_PER_BOHR
 
 LARGEST_STEP_ANGSTROM = 0.3
-"""Of the atom that moves most: a phenyl ring turns by 12°, far enough for a force to be felt."""
+"""Of the atom that moves most: a phenyl ring turns by 12°."""
 
 
 def off_saddle(modes: NormalModes, mode: int) -> Float[np.ndarray, "atom 3"]:
