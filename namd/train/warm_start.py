@@ -39,7 +39,8 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
     Returns
     -------
     bool
-        Whether equal atoms are told apart as there, so that all weights were taken.
+        Whether W has the diabats of that model and equal atoms are told apart as there, so that
+        all weights were taken.
 
     Raises
     ------
@@ -53,16 +54,18 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
     differing = [name for name in _MUST_AGREE if getattr(here, name) != getattr(there, name)]
     if _body(here) != _body(there):
         differing.insert(0, "architecture")
-    if here.diabats < there.diabats:
-        differing.append("diabats (more are possible)")
+    readouts = any(isinstance(module, SignedReadout) for module in model.modules())
+    if here.diabats < there.diabats or (here.diabats > there.diabats and not readouts):
+        differing.append("diabats")
     if not np.array_equal(here.molecule.atomic_numbers, there.molecule.atomic_numbers):
         differing.append("atomic numbers")
     if differing:
         raise ConfigError(
             f"that model differs from the one to be trained in {', '.join(differing)}",
             where=f"initial_weights: {folder}",
-            hint="take network, head and diabats from its train.yaml (its bound and site labels "
-            "may change), or leave initial_weights out",
+            hint="take network, head and diabats from its train.yaml (bound and site labels may "
+            "change, and a network with a readout of elements of W may have more diabats), or "
+            "leave initial_weights out",
         )
     weights = model.state_dict()
     fresh = _other_readouts(model, earlier)
@@ -74,7 +77,7 @@ def take_weights(model: DiabaticModel, folder: Path) -> bool:
         {name: value if name in fresh else taken[name] for name, value in weights.items()}
         | {"shift": shift}
     )
-    return not fresh
+    return not fresh and here.diabats == there.diabats
 
 
 @torch.no_grad()

@@ -179,12 +179,19 @@ def test_signs_of_sites_are_found_in_the_labels(
     assert "do not tell" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("earlier", [False, True])
 def test_further_diabats_have_the_signs_of_the_states_in_turn(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], earlier: bool
 ) -> None:
     """W02 even and W12 odd, as W01, under the exchange of the hydrogens."""
     write_water(folder / "water.h5")
-    assert train(folder, "data.file=water.h5", "network.site_labels=signs", "diabats=3") == 0
+    signs = ["data.file=water.h5", "network.site_labels=signs"]
+    if earlier:
+        assert train(folder, *signs) == 0
+        (folder / "model").rename(folder / "two")
+        signs.append(f"initial_weights={folder / 'two'}")
+        capsys.readouterr()
+    assert train(folder, *signs, "diabats=3") == 0
     assert "diabat 2 is like S0" in " ".join(capsys.readouterr().err.split())
     model = load_model(folder / "model")
     positions = torch.from_numpy(read_dataset(folder / "water.h5")["positions"])

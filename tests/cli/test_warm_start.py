@@ -97,7 +97,7 @@ def test_a_diabat_more_leaves_the_others_as_they_are(
     torch.testing.assert_close(larger[:, :2, :2], w, rtol=0, atol=1e-8)
     assert larger[:, 0, 2].abs().min() > 0
     assert train(config, "fewer", *still, "initial_weights=three") == 2
-    assert "diabats (more are possible)" in " ".join(capsys.readouterr().err.split())
+    assert "to be trained in diabats" in " ".join(capsys.readouterr().err.split())
 
 
 def test_its_checkpoint_wins_when_it_is_resumed(config: Path) -> None:
@@ -111,10 +111,16 @@ def test_its_checkpoint_wins_when_it_is_resumed(config: Path) -> None:
     assert all(torch.equal(resumed[name], done[name]) for name in done)
 
 
-def test_another_network_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train(config, "warm", "initial_weights=first", "network.hidden=10") == 2
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [("network.hidden=10", "architecture"), ("diabats=3", "diabats")],
+)
+def test_another_network_is_refused(
+    config: Path, capsys: pytest.CaptureFixture[str], change: str, told: str
+) -> None:
+    assert train(config, "warm", "initial_weights=first", change) == 2
     shown = capsys.readouterr().err
-    assert "differs from the one to be trained in architecture" in shown
+    assert f"differs from the one to be trained in {told}" in shown
     assert not (config.parent / "warm").exists()
 
 
