@@ -33,6 +33,12 @@ class LabellingConfig(Section):
         "guess of one for the next, in chains of this length; each begins cold. The labels depend "
         "on it, never on the number of workers.",
     )
+    guess_within_angstrom: float = Field(
+        default=0.2,
+        ge=0,
+        description="Where an atom has gone farther from one frame to the next, that begins cold: "
+        "orbitals carried too far can end in a higher solution. 0: all begin cold.",
+    )
     charge: int | None = Field(
         default=None,
         description="Total charge.  [null: that of the frames' file, 0 if it has none]",

@@ -20,6 +20,7 @@ from namd.qm.label_folder import LabelFolder, LabelledFrame
 from namd.qm.pool import Pool, StopWish
 from namd.qm.protocol import EngineInfo
 from namd.qm.worker import Assignment, Chain, Done
+from namd.units import ANGSTROM_PER_BOHR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,12 @@ def run_labelling(
     finished = labelled | failed
     unfinished = [
         Chain(chain, frames.positions[chain.start : chain.stop])
-        for chain in chains(frames.group.tolist(), length=config.chain_length)
+        for chain in chains(
+            frames.group.tolist(),
+            frames.positions,
+            length=config.chain_length,
+            within=config.guess_within_angstrom / ANGSTROM_PER_BOHR,
+        )
         if not finished.issuperset(chain)
     ]
     assignment = Assignment(

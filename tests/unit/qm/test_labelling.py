@@ -136,6 +136,19 @@ def test_labels_do_not_depend_on_workers_nor_on_a_stop_in_between(bench: Bench) 
     assert list((bench.path / "halves" / "guess").iterdir()) == []
 
 
+def test_a_frame_far_from_the_one_before_begins_cold(bench: Bench) -> None:
+    config = bench.config()
+    bench.frames.positions[3:, 1, 2] += 0.6  # 0.36 Å with the step
+    bench.run(config, name="out", workers=2)
+    positions = bench.frames.positions
+    warm = bench.dataset(config, name="out")["energies"] - exact_energies(positions)
+    assert np.rint(warm[:, 0] * 1e9).tolist() == [0, 1, 2, 0, 1, 2, 3, 0, 1, 0, 1, 2, 3]
+    everywhere = config.model_copy(update={"guess_within_angstrom": 0.0})
+    bench.run(everywhere, name="cold", workers=2)
+    warm = bench.dataset(everywhere, name="cold")["energies"] - exact_energies(positions)
+    assert np.abs(warm).max() < 1e-12
+
+
 def exact_energies(positions: np.ndarray) -> np.ndarray:
     y, z = positions[:, 1, 1], positions[:, 1, 2]
     first, second = 0.05 * (z - 1.2) ** 2, 0.05 * (z - 1.8) ** 2 + 0.01
