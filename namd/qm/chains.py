@@ -32,7 +32,8 @@ def chains(
     length
         Frames in a chain at most.
     within
-        How far any atom may go from one frame of a chain to the next, in the unit of the positions.
+        All atoms go less far than this from one frame of a chain to the next; in the unit of the
+        positions, 0 for chains of one frame.
         Turned as a whole a molecule is not near to itself: orbitals do not turn with it.
 
     Returns
@@ -53,7 +54,7 @@ def chains(
         return []
     gone = np.linalg.norm(np.diff(positions, axis=0), axis=-1).max(axis=-1, initial=0.0)
     other = np.array([one != two for one, two in pairwise(groups)], dtype=bool)
-    turns = (np.flatnonzero(other | ~(gone <= within)) + 1).tolist()
+    turns = (np.flatnonzero(other | ~(gone < within)) + 1).tolist()
     edges = [0, *turns, len(groups)]
     return [
         range(start, min(start + length, last))

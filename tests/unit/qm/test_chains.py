@@ -41,9 +41,11 @@ def test_chains_do_not_depend_on_what_comes_later(
     assert joined[: len(alone)] == alone
 
 
-@pytest.mark.parametrize(("within", "links"), [(0.0, [3]), (0.2, [1, 3]), (0.5, [1, 2, 3])])
+@pytest.mark.parametrize(
+    ("within", "links"), [(0.0, []), (0.1, [3]), (0.3, [1, 3]), (0.6, [1, 2, 3])]
+)
 def test_a_chain_ends_where_an_atom_has_gone_too_far(within: float, links: list[int]) -> None:
-    """The first atom stays where it is; a molecule that moves as one has gone as well."""
+    """The atom that goes farthest counts; where nothing is known nothing is carried on."""
     positions = np.zeros((5, 2, 3))
     positions[1:, 1, 0] = 0.2
     positions[2:, 1, 0] = 0.7
@@ -51,4 +53,9 @@ def test_a_chain_ends_where_an_atom_has_gone_too_far(within: float, links: list[
     found = chains(["a"] * 5, positions, length=9, within=within)
     warm = [frame for chain in found for frame in chain[1:]]
     assert warm == links
-    assert chains(["a"] * 5, positions, length=9, within=np.inf)[-1].stop == 5
+
+
+def test_a_molecule_that_moves_as_a_whole_is_not_near_to_itself() -> None:
+    positions = np.zeros((2, 3, 3)) + np.array([0.0, 1.0])[:, None, None]
+    found = chains(["a"] * 2, positions, length=9, within=0.5)
+    assert found == [range(1), range(1, 2)]
