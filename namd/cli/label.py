@@ -36,6 +36,12 @@ FILE = click.Path(path_type=Path)
     help="Compare the labels of N frames with finite differences.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a labelling that was stopped or killed.")
+@click.option(
+    "--collect",
+    type=FILE,
+    help="Write the labels that an unfinished labelling into OUTPUT has by now to this dataset, "
+    "and end; it may be running.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing dataset.")
 @click.option(
     "--set",
@@ -53,6 +59,7 @@ def label(
     workers: int,
     verify: int,
     resume: bool,
+    collect: Path | None,
     force: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -62,6 +69,7 @@ def label(
     Examples:
       namd label frames.h5 --engine dftbplus --config dftb.yaml --output labels.h5 --workers 8
       namd label frames.h5 --engine dftbplus --config dftb.yaml --output labels.h5 --resume
+      namd label frames.h5 --config dftb.yaml --output labels.h5 --collect so-far.h5
       namd label scan.xyz --config casscf.yaml --output labels.h5 --verify 3
       namd label samples.h5 --engine dftbplus --set engine.parameters=~/ob2-base --output labels.h5
 
@@ -100,18 +108,20 @@ def label(
     OUTPUT.labelling, so that a kill at any moment loses none; at the end there are the dataset
     and, beside it, OUTPUT.json with time and notes of each label and the reason of each failure.
     """
-    from namd.cli.label_job import Request, run_job
+    from namd.cli import label_collect, label_job
 
-    run_job(
-        Request(
-            frames=frames,
-            engine=engine,
-            config=config,
-            output=output,
-            workers=workers,
-            verify=verify,
-            resume=resume,
-            force=force,
-            overrides=overrides,
-        )
+    request = label_job.Request(
+        frames=frames,
+        engine=engine,
+        config=config,
+        output=output,
+        workers=workers,
+        verify=verify,
+        resume=resume,
+        force=force,
+        overrides=overrides,
     )
+    if collect is not None:
+        label_collect.collect(request, collect)
+    else:
+        label_job.run_job(request)

@@ -92,7 +92,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Job:
+class Job:
     """What is labelled, and how."""
 
     request: Request
@@ -120,18 +120,8 @@ def run_job(request: Request) -> None:
         return
     if not (request.force or request.resume):
         refuse_existing(request.output)
-    config = _config(request)
-    frames = read_frames(in_library(request.frames))
-    if config.charge is not None:
-        frames = replace(frames, molecule=replace(frames.molecule, charge=config.charge))
-    engine = make_engine(config.engine, molecule=frames.molecule, base=request.base)
-    job = _Job(
-        request=request,
-        config=config,
-        frames=frames,
-        info=engine.describe(),
-        folder=request.folder,
-    )
+    job = prepare(request)
+    frames, config = job.frames, job.config
     console.note(
         f"{len(frames)} frames of {frames.molecule.formula}, {job.info.level_of_theory}, "
         f"{request.workers} worker{'s' if request.workers > 1 else ''}"
@@ -142,9 +132,31 @@ def run_job(request: Request) -> None:
         comparisons, statement = _verify(job, results, stop=stop)
         if statement:
             story["verification"] = as_json(comparisons, statement, config.verification)
-        _write(job, results, story)
+        write(job, results, story)
     if not request.asked_by:
         _show(job, story, comparisons, statement)
+
+
+def prepare(request: Request) -> Job:
+    """Read what is to be labelled and how, and find the engine.
+
+    Raises
+    ------
+    NamdError
+        If the configuration, the frames or the engine cannot be used.
+    """
+    config = _config(request)
+    frames = read_frames(in_library(request.frames))
+    if config.charge is not None:
+        frames = replace(frames, molecule=replace(frames.molecule, charge=config.charge))
+    engine = make_engine(config.engine, molecule=frames.molecule, base=request.base)
+    return Job(
+        request=request,
+        config=config,
+        frames=frames,
+        info=engine.describe(),
+        folder=request.folder,
+    )
 
 
 def _config(request: Request) -> LabellingConfig:
@@ -179,7 +191,7 @@ def _config(request: Request) -> LabellingConfig:
 
 
 @contextmanager
-def _opened(job: _Job) -> Iterator[None]:
+def _opened(job: Job) -> Iterator[None]:
     """Hold the folder of the labelling, a new one or the one to be resumed."""
     folder, resume = job.folder, job.request.resume
     if folder.path.exists() and not resume:
@@ -224,8 +236,8 @@ class _AnnouncedStop:
 
 
 def _label(
-    job: _Job, frames: Frames, folder: LabelFolder, *, stop: StopRequest
-) -> list[LabelledFrame]:
+    job: Job, frames: Frames, folder: LabelFolder, *, stop: StopRequest
+) -> dict[int, LabelledFrame]:
     """Label all frames and read what came of them."""
     with show_progress() as report:
         complete = run_labelling(
@@ -245,14 +257,14 @@ def _label(
             where=str(job.folder.path),
             hint="go on with --resume",
         )
-    return read_results(folder, frames)
+    return read_results(folder)
 
 
 def _verify(
-    job: _Job, results: list[LabelledFrame], *, stop: StopRequest
+    job: Job, results: dict[int, LabelledFrame], *, stop: StopRequest
 ) -> tuple[list[Comparison], str]:
     """Compare with finite differences, where that is asked for."""
-    labels = {k: result for k, result in enumerate(results) if result.reason is None}
+    labels = {k: result for k, result in results.items() if result.reason is None}
     if not job.request.verify or not labels:
         return [], ""
     config = job.config.verification
@@ -263,13 +275,13 @@ def _verify(
     console.note(f"verification: {len(frames)} displaced geometries")
     folder = job.folder.verification
     folder.prepare()
-    displaced = _label(job, frames, folder, stop=stop)
+    displaced = list(_label(job, frames, folder, stop=stop).values())
     drawn = {probe.frame: labels[probe.frame] for probe in probes}
     comparisons = compare(probes, drawn, displaced, states=job.info.states, config=config)
     return comparisons, coupling_statement(drawn)
 
 
-def _write(job: _Job, results: list[LabelledFrame], story: dict[str, Any]) -> None:
+def write(job: Job, results: dict[int, LabelledFrame], story: dict[str, Any]) -> None:
     """Write the story first: it tells what failed also where that is everything."""
     write_text(job.request.story, json.dumps(story, indent=1, ensure_ascii=False) + "\n")
     dataset = join_labels(
@@ -282,7 +294,7 @@ def _write(job: _Job, results: list[LabelledFrame], story: dict[str, Any]) -> No
     write_dataset(dataset, job.request.output, overwrite=job.request.force or job.request.resume)
 
 
-def _show(job: _Job, story: dict[str, Any], comparisons: list[Comparison], statement: str) -> None:
+def _show(job: Job, story: dict[str, Any], comparisons: list[Comparison], statement: str) -> None:
     output = job.request.output
     seconds = story["seconds_per_label"]["median"]
     console.result(
@@ -297,7 +309,7 @@ def _show(job: _Job, story: dict[str, Any], comparisons: list[Comparison], state
         _show_verification(job, comparisons, statement)
 
 
-def _show_verification(job: _Job, comparisons: list[Comparison], statement: str) -> None:
+def _show_verification(job: Job, comparisons: list[Comparison], statement: str) -> None:
     unit = EV_PER_ANGSTROM_PER_ATOMIC_FORCE
     console.result()
     console.table(

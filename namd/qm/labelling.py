@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -166,25 +166,26 @@ def run_labelling(
     return pool.run(unfinished, workers=workers, stop=stop)
 
 
-def read_results(folder: LabelFolder, frames: Frames) -> list[LabelledFrame]:
-    """What came of every frame of a finished labelling."""
-    return [folder.read(frame) for frame in range(len(frames))]
+def read_results(folder: LabelFolder) -> dict[int, LabelledFrame]:
+    """What came of every frame that is finished by now."""
+    labelled, failed = folder.finished()
+    return {frame: folder.read(frame) for frame in sorted(labelled | failed)}
 
 
 def join_labels(
-    results: list[LabelledFrame],
+    results: Mapping[int, LabelledFrame],
     frames: Frames,
     *,
     config: LabellingConfig,
     info: EngineInfo,
     provenance: dict[str, Any],
 ) -> Dataset:
-    """Join labels into a dataset; frames that failed are left out.
+    """Join labels into a dataset; frames that failed, or are not finished yet, are left out.
 
     Parameters
     ----------
     results
-        Of every frame.
+        Of every finished frame.
     frames
         The geometries.
     config, info
@@ -197,9 +198,9 @@ def join_labels(
     DataError
         If no frame could be labelled.
     """
-    rows = [k for k, result in enumerate(results) if result.reason is None]
+    rows = [k for k, result in results.items() if result.reason is None]
     if not rows:
-        reasons = [result.reason or "" for result in results]
+        reasons = [result.reason or "" for result in results.values()]
         raise DataError(
             f"none of the {len(results)} frames could be labelled; mostly: "
             f"{statistics.mode(reasons)}",
@@ -222,14 +223,14 @@ def join_labels(
 
 
 def tell(
-    results: list[LabelledFrame], frames: Frames, *, job: dict[str, Any], source: str
+    results: Mapping[int, LabelledFrame], frames: Frames, *, job: dict[str, Any], source: str
 ) -> dict[str, Any]:
     """The whole story of a labelling, as plain JSON types.
 
     Parameters
     ----------
     results
-        Of every frame.
+        Of every finished frame.
     frames
         The geometries.
     job
@@ -243,7 +244,7 @@ def tell(
         ``frames``: for every row of the dataset the frame it came from, seconds and notes;
         ``failures``: frame, group, source, reason, seconds of those that have no label.
     """
-    rows = [(k, result) for k, result in enumerate(results) if result.reason is None]
+    rows = [(k, result) for k, result in results.items() if result.reason is None]
     return {
         **job,
         "input": source,
@@ -258,7 +259,7 @@ def tell(
                 "reason": result.reason,
                 "seconds": round(result.seconds, 3),
             }
-            for k, result in enumerate(results)
+            for k, result in results.items()
             if result.reason is not None
         ],
         "frames": [

@@ -88,6 +88,14 @@ def test_a_killed_labelling_goes_on_to_the_same_bits(job: Path) -> None:
     assert 4 <= len(finished) < len(LENGTHS)
     assert run(words(job, "killed.h5")) == 2  # it has been begun
 
+    assert run(words(job, "killed.h5", "--collect", str(job / "some.h5"))) == 0
+    rows = sorted(int(name.partition(".")[0]) for name in finished)
+    some = read_dataset(job / "some.h5")
+    assert all(np.array_equal(some[name], reference[name][rows]) for name in reference)
+    story = json.loads((job / "some.h5.json").read_text())
+    assert [frame["frame"] for frame in story["frames"]] == rows
+    assert not (job / "killed.h5").exists()
+
     assert run(words(job, "killed.h5", "--resume", "--set", "title=Two parabolas")) == 0
     resumed = read_dataset(job / "killed.h5")
     assert resumed.title == "Two parabolas"
@@ -99,6 +107,30 @@ def test_a_killed_labelling_goes_on_to_the_same_bits(job: Path) -> None:
     assert len(calls(job)) <= len(LENGTHS) + 2
     assert not folder.exists()
     assert run(words(job, "killed.h5", "--resume")) == 0  # nothing is left to do
+
+
+def test_labels_are_collected_while_others_are_made(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collect = ["--collect", str(job / "some.h5")]
+    slowly = ["--set", f"engine.arguments={{calls: {job / 'calls'}, seconds: 0.3}}"]
+    assert run(words(job, "out.h5", *slowly, *collect)) == 2
+    assert "no labelling into this dataset was begun" in capsys.readouterr().err
+    process = subprocess.Popen([*COMMAND, *words(job, "out.h5", *slowly)])  # noqa: S603
+    wait_for_labels(job / "out.h5.labelling", 2)
+    assert run(words(job, "out.h5", *slowly, *collect)) == 0
+    assert f"of {len(LENGTHS)} frames" in capsys.readouterr().out
+    assert run(words(job, "out.h5", *slowly, *collect)) == 2
+    assert "exists and is not overwritten" in capsys.readouterr().err
+    assert run(words(job, "out.h5", *collect, "--force")) == 2
+    assert "another engine.arguments" in capsys.readouterr().err
+    assert process.poll() is None
+    assert process.wait(timeout=120) == 0
+    some, whole = read_dataset(job / "some.h5"), read_dataset(job / "out.h5")
+    assert 2 <= len(some) < len(whole) == len(LENGTHS)
+    assert np.array_equal(some["forces"], whole["forces"][: len(some)])
+    assert run(words(job, "out.h5", *slowly, *collect, "--force")) == 2
+    assert "this labelling is complete" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])

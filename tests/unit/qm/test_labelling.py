@@ -98,7 +98,7 @@ class Bench:
 
     def dataset(self, config: LabellingConfig, *, name: str) -> Dataset:
         engine = make_engine(config.engine, molecule=self.frames.molecule, base=self.path)
-        results = read_results(LabelFolder(self.path / name), self.frames)
+        results = read_results(LabelFolder(self.path / name))
         return join_labels(
             results, self.frames, config=config, info=engine.describe(), provenance={}
         )
@@ -168,7 +168,7 @@ def test_failures_are_kept_with_reasons_and_nothing_else_is_lost(bench: Bench) -
     assert LENGTHS[2] not in dataset["positions"][:, 1, 2]
     engine = make_engine(config.engine, molecule=bench.frames.molecule, base=bench.path)
     job = describe_job(bench.frames, config, engine.describe())
-    results = read_results(LabelFolder(bench.path / "out"), bench.frames)
+    results = read_results(LabelFolder(bench.path / "out"))
     story = tell(results, bench.frames, job=job, source="f.h5")
     assert [row["frame"] for row in story["failures"]] == [2, 10]
     reasons = [row["reason"] for row in story["failures"]]
