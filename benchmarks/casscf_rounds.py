@@ -1,0 +1,170 @@
+"""What each round of labels taught: models of stilbene-casscf against the number of labels.
+
+    python benchmarks/casscf_rounds.py --output FOLDER --json benchmarks/results/casscf-rounds.json
+        [--test FILE …] [--control FILE] [--seeds 2] [--presentations 60000]
+
+The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
+searches first, then, round by round, what the models of that time were least sure of. On each set
+a model is trained as train.yaml has it, from the weights of stilbene-ssr, with equal presentations
+at every stage, and tested on frames that no model has seen or chosen. The control: instead of the
+labels of the last round those of --control, drawn at random from the same trajectories.
+
+What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
+by models that had been trained less. A stage that is finished is not repeated; stopped or killed,
+the same command goes on.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import measuring
+import numpy as np
+
+from namd.active.report import write_json
+from namd.cli import console
+from namd.cli.main import cli
+from namd.data.combining import concatenate
+from namd.data.dataset import Dataset
+from namd.data.native import write_dataset
+from namd.data.reading import read_dataset
+from namd.errors import NamdError
+from namd.nn.parallel import use_threads
+from namd.train.evaluation import compare
+from namd.train.metrics import error_table
+from namd.train.predictors import load_predictor
+
+FOLDER = Path(__file__).parents[1] / "models" / "stilbene-casscf"
+# searches that began from the intersections of a round's model
+LATE = {"meci-h0": "round4", "meci-h2": "round4"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A set of labels, a seed, and the model trained on them."""
+
+    folder: Path
+    name: str
+    seed: int
+    labels: Dataset
+
+    def run(self, tests: list[Path], *, presentations: int) -> dict[str, Any]:
+        """Train and test, as far as that is not done."""
+        path = self.folder / "result.json"
+        if not path.exists():
+            self._train(presentations)
+            predictor = load_predictor(self.folder / "model")
+            found = {
+                file.stem: error_table(compare(predictor, read_dataset(file))) for file in tests
+            }
+            write_json({"tests": {k: brief(table) for k, table in found.items()}}, path)
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"name": self.name, "seed": self.seed, "labels": len(self.labels)} | result
+
+    def _train(self, presentations: int) -> None:
+        model, data = self.folder / "model", self.folder / "labels.h5"
+        if (model / "model.json").exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_dataset(self.labels, data, overwrite=True)
+        epochs = max(1, round(presentations / len(self.labels)))
+        changes = {
+            "data.file": str(data.resolve()),
+            "data.validation": "[pool-*5, wigner-*5]",
+            "optimiser.epochs": epochs,
+            "optimiser.patience_epochs": epochs,
+            "seed": self.seed,
+        }
+        words = ["train", str(FOLDER / "train.yaml"), "--output", str(model)]
+        words += [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+        begun = (model / "train.yaml").exists()
+        cli.main(args=words + ["--resume"] * begun, prog_name="namd", standalone_mode=False)
+
+
+def main() -> int:
+    options = _options()
+    use_threads()
+    about = measuring.machine()
+    labels = read_dataset(FOLDER / "data" / "labels.h5")
+    control = read_dataset(options.control) if options.control else None
+    try:
+        results = [
+            Stage(
+                folder=options.output / f"seed-{seed}" / name, name=name, seed=seed, labels=chosen
+            ).run(options.test, presentations=options.presentations)
+            for seed in range(options.seeds)
+            for name, chosen in stages(labels, control).items()
+        ]
+    except NamdError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    show(results)
+    settings = {"seeds": options.seeds, "presentations": options.presentations}
+    measuring.finish({"settings": settings, "stages": results}, about=about, path=options.json)
+    return 0
+
+
+def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
+    """The labels by the end of each round; with a control also those with it for the last round."""
+    pairs = zip(labels["group"].astype(str), labels["source"].astype(str), strict=True)
+    sources = np.array([LATE.get(group, source) for group, source in pairs])
+    rounds = sorted({name for name in sources if name.startswith("round")})
+    start = ~np.isin(sources, rounds)
+    sets = {
+        name: labels.select(start | np.isin(sources, rounds[: number + 1]))
+        for number, name in enumerate(rounds)
+    }
+    made = {"start": labels.select(start)} | sets
+    if control is not None:
+        made["control"] = concatenate(
+            [labels.select(start | np.isin(sources, rounds[:-1])), control]
+        )
+    return made
+
+
+def brief(table: dict[str, Any]) -> dict[str, float]:
+    """The errors over all states."""
+
+    def over_states(name: str) -> float:
+        return float(np.mean([state[name] for state in table["states"]]))
+
+    return {
+        "frames": table["frames"],
+        "energy_mae_mev": over_states("energy_mae_mev"),
+        "gap_mae_mev": table["gap_mae_mev"],
+        "force_mae_mev_per_angstrom": over_states("force_mae_mev_per_angstrom"),
+        "coupling_r2": table["coupling_r2"],
+    }
+
+
+def show(results: list[dict[str, Any]]) -> None:
+    """A row for each set of labels and test: mean over seeds."""
+    quantities = ("energy_mae_mev", "gap_mae_mev", "force_mae_mev_per_angstrom", "coupling_r2")
+    rows = []
+    for name in dict.fromkeys(result["name"] for result in results):
+        of_stage = [result for result in results if result["name"] == name]
+        for test in of_stage[0]["tests"]:
+            values = [
+                np.mean([result["tests"][test][quantity] for result in of_stage])
+                for quantity in quantities
+            ]
+            cells = [f"{value:.1f}" for value in values[:-1]] + [f"{values[-1]:.3f}"]
+            rows.append([name, str(of_stage[0]["labels"]), test, *cells])
+    console.table(["labels of", "frames", "test", "E/meV", "gap/meV", "F/(meV/Å)", "h R²"], rows)
+
+
+def _options() -> argparse.Namespace:
+    made = measuring.parser(__doc__)
+    made.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    made.add_argument("--test", type=Path, nargs="+", default=[], metavar="FILE")
+    made.add_argument("--control", type=Path, metavar="FILE")
+    made.add_argument("--seeds", type=int, default=2)
+    made.add_argument("--presentations", type=int, default=60000, help="frames shown [60000]")
+    return made.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
