@@ -6,8 +6,9 @@
 The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
 searches first, then, round by round, what the models of that time were least sure of. On each set
 a model is trained as train.yaml has it, from the weights of stilbene-ssr, with equal presentations
-at every stage, and tested on frames that no model has seen or chosen. The control: instead of the
-labels of the last round those of --control, drawn at random from the same trajectories.
+at every stage, and tested on frames that no model has seen or chosen. With --control
+models/stilbene-casscf/data/control.h5 two more: the last round cut to the number of those frames
+(chosen), and those instead of it, drawn at random from the same trajectories (control).
 
 What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
 by models that had been trained less. A stage that is finished is not repeated; stopped or killed,
@@ -108,7 +109,7 @@ def main() -> int:
 
 
 def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
-    """The labels by the end of each round; with a control also those with it for the last round."""
+    """The labels by the end of each round; with a control also two that end with as many frames."""
     pairs = zip(labels["group"].astype(str), labels["source"].astype(str), strict=True)
     sources = np.array([LATE.get(group, source) for group, source in pairs])
     rounds = sorted({name for name in sources if name.startswith("round")})
@@ -119,9 +120,12 @@ def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
     }
     made = {"start": labels.select(start)} | sets
     if control is not None:
-        made["control"] = concatenate(
-            [labels.select(start | np.isin(sources, rounds[:-1])), control]
-        )
+        before = labels.select(start | np.isin(sources, rounds[:-1]))
+        last = labels.select(np.flatnonzero(sources == rounds[-1]))
+        number = min(len(last), len(control))
+        for name, drawn in (("chosen", last), ("control", control)):
+            even = np.linspace(0, len(drawn) - 1, number).round().astype(int)
+            made[name] = concatenate([before, drawn.select(even)])
     return made
 
 

@@ -22,19 +22,21 @@ def test_labels_are_revealed_round_by_round() -> None:
         known = {row.tobytes() for row in old}
         added = [row.tobytes() not in known for row in new]
         assert sum(added) == len(new) - len(old)
-        sources = {LATE.get(group, "") or source for group, source in rows(made[after], added)}
-        assert sources == {after}
+        assert sources(made[after], np.flatnonzero(added)) == {after}
 
 
-def test_the_control_takes_the_place_of_the_last_round() -> None:
+def test_the_control_takes_the_place_of_as_many_frames_of_the_last_round() -> None:
     last = max(name for name in set(LABELS["source"]) if name.startswith("round"))
     control = LABELS.select(np.flatnonzero(LABELS["source"] == last)[:7])
     made = stages(LABELS, control)
-    before = list(made)[-3]
-    assert last not in set(made["control"]["source"][:-7])
-    assert len(made["control"]) == len(made[before]) + 7
+    before = len(made[list(made)[-4]])
+    assert len(made["control"]) == len(made["chosen"]) == before + 7
+    assert last not in made["control"]["source"][:before]
+    assert np.array_equal(made["control"]["positions"][before:], control["positions"])
+    assert sources(made["chosen"], np.arange(before, before + 7)) == {last}
 
 
-def rows(dataset: Dataset, chosen: list[bool]) -> list[tuple[str, str]]:
-    groups, sources = dataset["group"][chosen], dataset["source"][chosen]
-    return list(zip(groups.tolist(), sources.tolist(), strict=True))
+def sources(dataset: Dataset, rows: np.ndarray) -> set[str]:
+    """Rounds of frames, those of late searches among them."""
+    pairs = zip(dataset["group"][rows], dataset["source"][rows], strict=True)
+    return {LATE.get(group, source) for group, source in pairs}
