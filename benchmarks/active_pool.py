@@ -27,7 +27,7 @@ import numpy as np
 from active.figure import PANELS, draw
 from active.pool import STRATEGIES, Pool
 from active.stages import Budget, Stage, stages
-from measuring import finish, machine, parser
+from measuring import errors_over_states, finish, machine, parser
 
 from namd.analysis.figures import save_figure
 from namd.errors import NamdError
@@ -101,18 +101,7 @@ def summarise(every: list[Stage], *, strategies: list[str]) -> dict[str, Any]:
 
 
 def _numbers(result: dict[str, Any]) -> dict[str, float]:
-    errors = result["errors"]
-
-    def over_states(name: str) -> float:
-        return float(np.mean([state[name] for state in errors["states"]]))
-
-    return {
-        "energy_mae_mev": over_states("energy_mae_mev"),
-        "gap_mae_mev": errors["gap_mae_mev"],
-        "gap_mae_mev_near": result["gap_mae_mev_near"],
-        "force_mae_mev_per_angstrom": over_states("force_mae_mev_per_angstrom"),
-        "coupling_r2": errors["coupling_r2"],
-    }
+    return errors_over_states(result["errors"]) | {"gap_mae_mev_near": result["gap_mae_mev_near"]}
 
 
 def _show(table: dict[str, Any]) -> None:

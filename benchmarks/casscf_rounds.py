@@ -1,7 +1,7 @@
 """What each round of labels taught: models of stilbene-casscf against the number of labels.
 
     python benchmarks/casscf_rounds.py --output FOLDER --json benchmarks/results/casscf-rounds.json
-        [--test FILE …] [--control FILE] [--seeds 2] [--presentations 60000]
+        --test FILE … [--control FILE] [--seeds 2] [--presentations 60000]
 
 The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
 searches first, then, round by round, what the models of that time were least sure of. On each set
@@ -11,12 +11,11 @@ models/stilbene-casscf/data/control.h5 two more: the last round cut to the numbe
 (chosen), and those instead of it, drawn at random from the same trajectories (control).
 
 What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
-by models that had been trained less. A stage that is finished is not repeated; stopped or killed,
-the same command goes on.
+by models that had been trained less. A model that is there is not trained again; stopped or
+killed, the same command goes on.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ from typing import Any
 import measuring
 import numpy as np
 
-from namd.active.report import write_json
 from namd.cli import console
 from namd.cli.main import cli
 from namd.data.combining import concatenate
@@ -52,18 +50,13 @@ class Stage:
     seed: int
     labels: Dataset
 
-    def run(self, tests: list[Path], *, presentations: int) -> dict[str, Any]:
-        """Train and test, as far as that is not done."""
-        path = self.folder / "result.json"
-        if not path.exists():
-            self._train(presentations)
-            predictor = load_predictor(self.folder / "model")
-            found = {
-                file.stem: error_table(compare(predictor, read_dataset(file))) for file in tests
-            }
-            write_json({"tests": {k: brief(table) for k, table in found.items()}}, path)
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"name": self.name, "seed": self.seed, "labels": len(self.labels)} | result
+    def run(self, tests: dict[str, Dataset], *, presentations: int) -> dict[str, Any]:
+        """Train, as far as that is not done, and test."""
+        self._train(presentations)
+        predictor = load_predictor(self.folder / "model")
+        found = {name: error_table(compare(predictor, test)) for name, test in tests.items()}
+        errors = {name: measuring.errors_over_states(table) for name, table in found.items()}
+        return {"name": self.name, "seed": self.seed, "labels": len(self.labels), "tests": errors}
 
     def _train(self, presentations: int) -> None:
         model, data = self.folder / "model", self.folder / "labels.h5"
@@ -89,13 +82,17 @@ def main() -> int:
     options = _options()
     use_threads()
     about = measuring.machine()
-    labels = read_dataset(FOLDER / "data" / "labels.h5")
-    control = read_dataset(options.control) if options.control else None
     try:
+        labels = read_dataset(FOLDER / "data" / "labels.h5")
+        control = read_dataset(options.control) if options.control else None
+        tests = {path.stem: read_dataset(path) for path in options.test}
         results = [
             Stage(
-                folder=options.output / f"seed-{seed}" / name, name=name, seed=seed, labels=chosen
-            ).run(options.test, presentations=options.presentations)
+                folder=options.output / f"seed-{seed}" / f"{name}-{len(chosen):04d}",
+                name=name,
+                seed=seed,
+                labels=chosen,
+            ).run(tests, presentations=options.presentations)
             for seed in range(options.seeds)
             for name, chosen in stages(labels, control).items()
         ]
@@ -129,21 +126,6 @@ def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
     return made
 
 
-def brief(table: dict[str, Any]) -> dict[str, float]:
-    """The errors over all states."""
-
-    def over_states(name: str) -> float:
-        return float(np.mean([state[name] for state in table["states"]]))
-
-    return {
-        "frames": table["frames"],
-        "energy_mae_mev": over_states("energy_mae_mev"),
-        "gap_mae_mev": table["gap_mae_mev"],
-        "force_mae_mev_per_angstrom": over_states("force_mae_mev_per_angstrom"),
-        "coupling_r2": table["coupling_r2"],
-    }
-
-
 def show(results: list[dict[str, Any]]) -> None:
     """A row for each set of labels and test: mean over seeds."""
     quantities = ("energy_mae_mev", "gap_mae_mev", "force_mae_mev_per_angstrom", "coupling_r2")
@@ -163,7 +145,7 @@ def show(results: list[dict[str, Any]]) -> None:
 def _options() -> argparse.Namespace:
     made = measuring.parser(__doc__)
     made.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    made.add_argument("--test", type=Path, nargs="+", default=[], metavar="FILE")
+    made.add_argument("--test", type=Path, nargs="+", required=True, metavar="FILE")
     made.add_argument("--control", type=Path, metavar="FILE")
     made.add_argument("--seeds", type=int, default=2)
     made.add_argument("--presentations", type=int, default=60000, help="frames shown [60000]")

@@ -13,12 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from namd.analysis.jsonable import jsonable
 from namd.benchmark.clock import Spread
 from namd.benchmark.machine import load_average, machine
 from namd.io.atomic import write_text
 
-__all__ = ["finish", "machine", "parser", "repeated", "summary"]
+__all__ = ["errors_over_states", "finish", "machine", "parser", "repeated", "summary"]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -54,3 +56,17 @@ def finish(result: dict[str, Any], *, about: dict[str, Any], path: Path | None) 
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
         write_text(path, text + "\n")
         print(f"written to {path}")
+
+
+def errors_over_states(table: dict[str, Any]) -> dict[str, float]:
+    """Of a table of errors (:mod:`namd.train.metrics`) those of all frames, means over states."""
+
+    def mean(name: str) -> float:
+        return float(np.mean([state[name] for state in table["states"]]))
+
+    return {
+        "energy_mae_mev": mean("energy_mae_mev"),
+        "gap_mae_mev": table["gap_mae_mev"],
+        "force_mae_mev_per_angstrom": mean("force_mae_mev_per_angstrom"),
+        "coupling_r2": table["coupling_r2"],
+    }

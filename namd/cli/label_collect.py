@@ -21,6 +21,12 @@ def collect(request: Request, path: Path) -> None:
         If no such labelling is under way, it is of other frames or settings, or nothing is
         finished.
     """
+    if path.resolve() == request.output.resolve():
+        raise ConfigError(
+            "this is where the labelling itself will write",
+            where=f"--collect {path}",
+            hint="name another file",
+        )
     if not request.force:
         refuse_existing(path)
     job = prepare(request)

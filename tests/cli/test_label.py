@@ -122,6 +122,8 @@ def test_labels_are_collected_while_others_are_made(
     assert f"of {len(LENGTHS)} frames" in capsys.readouterr().out
     assert run(words(job, "out.h5", *slowly, *collect)) == 2
     assert "exists and is not overwritten" in capsys.readouterr().err
+    assert run(words(job, "out.h5", *slowly, "--collect", str(job / "out.h5"))) == 2
+    assert "where the labelling itself will write" in capsys.readouterr().err
     assert run(words(job, "out.h5", *collect, "--force")) == 2
     assert "another engine.arguments" in capsys.readouterr().err
     assert process.poll() is None
