@@ -132,7 +132,7 @@ def median_survival(
     if not len(duration):
         return float("inf")
     weights = np.ones((1, len(duration)), dtype=np.int64)
-    return float(_weighted_medians(*_ordered(duration, decayed), weights)[0])
+    return float(_weighted_medians(*in_order(duration, decayed), weights)[0])
 
 
 def bootstrap_median(
@@ -172,11 +172,11 @@ def bootstrap_median(
     if not np.isfinite(median):
         return None
     n = len(duration)
-    ordered = _ordered(duration, decayed)
+    ordered = in_order(duration, decayed)
     medians = np.concatenate(
-        [_weighted_medians(*ordered, weights) for weights in _resampled(n, generator, resamples)]
+        [_weighted_medians(*ordered, weights) for weights in resampled(n, generator, resamples)]
     )
-    lower, upper = _percentiles(medians, confidence)
+    lower, upper = percentiles(medians, confidence)
     return Estimate(value_fs=median, lower_fs=lower, upper_fs=upper)
 
 
@@ -210,18 +210,18 @@ def bootstrap_difference(
     if not np.isfinite(medians).all():
         return None
     orders = [_order(each.duration_fs, each.decayed) for each in (first, second)]
-    sorted_ones = [_ordered(each.duration_fs, each.decayed) for each in (first, second)]
+    sorted_ones = [in_order(each.duration_fs, each.decayed) for each in (first, second)]
     differences = []
-    for weights in _resampled(len(first), generator, resamples):
+    for weights in resampled(len(first), generator, resamples):
         others = weights
         if not paired:
-            others = next(_resampled(len(second), generator, len(weights)))
+            others = next(resampled(len(second), generator, len(weights)))
         early = _weighted_medians(*sorted_ones[0], weights[:, orders[0]])
         late = _weighted_medians(*sorted_ones[1], others[:, orders[1]])
         with np.errstate(invalid="ignore"):  # inf - inf: neither sample reaches its median
             differences.append(late - early)
     known = np.concatenate(differences)
-    lower, upper = _percentiles(known[~np.isnan(known)], confidence)
+    lower, upper = percentiles(known[~np.isnan(known)], confidence)
     return Estimate(value_fs=medians[1] - medians[0], lower_fs=lower, upper_fs=upper)
 
 
@@ -248,7 +248,7 @@ def time_per_decay(times: SurvivalTimes) -> Estimate | None:
     )
 
 
-def _resampled(
+def resampled(
     n: int, generator: np.random.Generator, resamples: int
 ) -> Iterator[Int[np.ndarray, "sample traj"]]:
     """Yield how often each of n trajectories is drawn, in blocks of samples."""
@@ -257,7 +257,7 @@ def _resampled(
         yield generator.multinomial(n, equal, size=min(_BLOCK, resamples - start))
 
 
-def _percentiles(values: Float[np.ndarray, " sample"], confidence: float) -> tuple[float, float]:
+def percentiles(values: Float[np.ndarray, " sample"], confidence: float) -> tuple[float, float]:
     """Ends of the percentile interval; they are values: interpolating to inf would give NaN."""
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
@@ -271,7 +271,7 @@ def _order(
     return np.lexsort((~decayed, duration))
 
 
-def _ordered(
+def in_order(
     duration: Float[np.ndarray, " traj"], decayed: Bool[np.ndarray, " traj"]
 ) -> tuple[Float[np.ndarray, " traj"], Bool[np.ndarray, " traj"]]:
     """Sort by time; at equal times decays before censorings."""
@@ -279,18 +279,26 @@ def _ordered(
     return duration[order], decayed[order]
 
 
+def weighted_survival(
+    decayed: Bool[np.ndarray, " traj"], weights: Int[np.ndarray, "sample traj"]
+) -> Float[np.ndarray, "sample traj"]:
+    """Kaplan–Meier S just after each time, of samples with trajectory i ``weights[:, i]`` times.
+
+    The trajectories are those of :func:`in_order`. Tied decays taken one after the other give the
+    same product as taken at once, since (1 − a/n)(1 − b/(n − a)) = 1 − (a + b)/n.
+    """
+    at_risk = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
+    factors = 1 - np.where(decayed, weights, 0) / np.maximum(at_risk, 1)
+    survival: Float[np.ndarray, "sample traj"] = np.cumprod(factors, axis=1)
+    return survival
+
+
 def _weighted_medians(
     duration: Float[np.ndarray, " traj"],
     decayed: Bool[np.ndarray, " traj"],
     weights: Int[np.ndarray, "sample traj"],
 ) -> Float[np.ndarray, " sample"]:
-    """Kaplan–Meier medians of samples in which trajectory i occurs ``weights[:, i]`` times.
-
-    Tied decays taken one after the other give the same product as taken at once, since
-    (1 − a/n)(1 − b/(n − a)) = 1 − (a + b)/n.
-    """
-    at_risk = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
-    factors = 1 - np.where(decayed, weights, 0) / np.maximum(at_risk, 1)
-    half = np.cumprod(factors, axis=1) <= 0.5 + 1e-12
+    """Medians of the samples of :func:`weighted_survival`."""
+    half = weighted_survival(decayed, weights) <= 0.5 + 1e-12
     reached = half.any(axis=1)
     return np.where(reached, duration[half.argmax(axis=1)], np.inf)

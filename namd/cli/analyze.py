@@ -8,6 +8,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "populations": LazyCommand(
         "namd.cli.analyze_populations:populations", "State populations over time, and the lifetime."
     ),
+    "lifetimes": LazyCommand(
+        "namd.cli.analyze_lifetimes:lifetimes", "Lifetimes by median and fit, also by product."
+    ),
     "quantum-yield": LazyCommand(
         "namd.cli.analyze_quantum_yield:quantum_yield", "Products, by classes of geometries."
     ),
@@ -31,12 +34,15 @@ COMMANDS: dict[str, LazyCommand] = {
 def analyze() -> None:
     """Analyse an ensemble of trajectories, finished or still running.
 
-    RUN is the folder made by `namd run surface-hopping`, or an ensemble file.
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file; several runs of one
+    method, each with a seed of its own, count as one.
 
     \b
     Examples:
       namd analyze populations runs/cis
+      namd analyze populations runs/cis-1 runs/cis-2
       namd analyze populations runs/cis --figure populations.png
+      namd analyze lifetimes runs/cis
       namd analyze quantum-yield runs/cis --json
       namd analyze quantum-yield runs/cis --classes trajectories/classes-stilbene.yaml
       namd analyze hops runs/cis

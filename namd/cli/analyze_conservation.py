@@ -1,11 +1,13 @@
 """``namd analyze conservation``: options in, the energy audit out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from namd.cli import console
+from namd.cli.analyze_runs import read_runs, runs_argument
 
 if TYPE_CHECKING:
     from namd.analysis.conservation_verdict import Audit
@@ -20,18 +22,19 @@ _QUANTITIES = {
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--full", is_flag=True, help="List every trajectory, not only those in doubt.")
 @click.option("--drift", default=0.2, show_default=True, help="Limit of the drift, eV/ps.")
 @click.option("--deviation", default=0.2, show_default=True, help="Limit of the deviation, eV.")
 @click.option("--jump", default=0.1, show_default=True, help="Limit of a jump, eV.")
 def conservation(
-    run: Path, *, as_json: bool, full: bool, drift: float, deviation: float, jump: float
+    runs: Sequence[Path], *, as_json: bool, full: bool, drift: float, deviation: float, jump: float
 ) -> None:
     """Audit the total energy of every trajectory, with a verdict on each.
 
-    RUN is the folder made by `namd run surface-hopping`, or an ensemble file. Measured over the
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file; several runs of one
+    method count as one, their trajectories numbered on. Measured over the
     time a trajectory moved, from its saved frames: the slope of a straight line through the total
     energy (drift), the root mean square around it (fluctuation), the largest change between
     neighbouring frames (jump) and the largest difference from the start (deviation).
@@ -56,10 +59,9 @@ def conservation(
     timestep_check (what was said of it before the run), decoherence.
     """
     from namd.analysis.conservation_verdict import Limits, audit
-    from namd.io.ensemble import read_ensemble
 
     limits = Limits(drift_ev_per_ps=drift, deviation_ev=deviation, jump_ev=jump)
-    ensemble = read_ensemble(run)
+    ensemble = read_runs(runs)
     found = audit(ensemble, limits=limits)
     if as_json:
         console.result_json(_as_json(ensemble, found))

@@ -1,11 +1,13 @@
 """``namd analyze hops``: options in, the statistics of the hop table out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from namd.cli import console
+from namd.cli.analyze_runs import read_runs, runs_argument
 
 if TYPE_CHECKING:
     from namd.analysis.hop_map import HopMap
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--map",
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     help="YAML file with `coordinates` and `classes`; used instead of the run's own.",
 )
 def hops(
-    run: Path,
+    runs: Sequence[Path],
     *,
     as_json: bool,
     axes: tuple[str, str] | None,
@@ -50,9 +52,9 @@ def hops(
 ) -> None:
     """Hops by pair of states: accepted, frustrated, times and energy gaps.
 
-    RUN is the folder made by `namd run surface-hopping`, or an ensemble file. Times and gaps are
-    medians of the accepted hops with their quartiles; a frustrated hop is one that the kinetic
-    energy along the coupling did not suffice for.
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file; several runs of one
+    method count as one. Times and gaps are medians of the accepted hops with their quartiles; a
+    frustrated hop is one that the kinetic energy along the coupling did not suffice for.
 
     With --map also where in the molecule's coordinates the ground state is reached, by what became
     of the trajectory (see `namd analyze quantum-yield`). Of a trajectory that hops back, the hop
@@ -72,10 +74,9 @@ def hops(
     axes (list: name, unit), hops (list: trajectory, time_fs, gap_ev, last, outcome, values).
     """
     from namd.analysis.hops import hop_statistics
-    from namd.io.ensemble import read_ensemble
 
     _check(axes, figure=figure, mark=mark, classes=classes)
-    ensemble = read_ensemble(run)
+    ensemble = read_runs(runs)
     statistics = hop_statistics(ensemble)
     found = None if axes is None else _map(ensemble, axes, figure, mark=mark, classes=classes)
     if as_json:

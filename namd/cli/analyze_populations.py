@@ -1,11 +1,13 @@
 """``namd analyze populations``: options in, populations and lifetime out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from namd.cli import console
+from namd.cli.analyze_runs import read_runs, runs_argument
 
 if TYPE_CHECKING:
     from namd.analysis.populations import Populations
@@ -16,7 +18,7 @@ _ROWS = 20
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--figure", type=click.Path(path_type=Path), help="Also draw a figure (.png, .pdf, .svg)."
@@ -29,10 +31,13 @@ _ROWS = 20
     show_default=True,
     help="Which states; diabatic ones where the potential has some.",
 )
-def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, basis: str) -> None:
+def populations(
+    runs: Sequence[Path], *, as_json: bool, figure: Path | None, full: bool, basis: str
+) -> None:
     """State populations over time with 95 % intervals, and the excited-state lifetime.
 
-    RUN is the folder made by `namd run surface-hopping`, or an ensemble file.
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file. Several runs of
+    one method count as one; each must have a seed of its own.
 
     Who counts: n(t) trajectories, all that have not been parked by then. A finished trajectory
     keeps its last state. A parked one leaves at its parking time; how far the result could move
@@ -71,13 +76,12 @@ def populations(run: Path, *, as_json: bool, figure: Path | None, full: bool, ba
     from namd.analysis.populations import populations as compute
     from namd.analysis.subject import subject
     from namd.analysis.survival import bootstrap_median, survival_times
-    from namd.io.ensemble import read_ensemble
 
     if figure is not None:
         from namd.analysis.figures import check_figure_path
 
         check_figure_path(figure)
-    ensemble = read_ensemble(run)
+    ensemble = read_runs(runs)
     if basis == "diabatic":
         from namd.cli.analyze_diabatic import show_diabatic
 

@@ -1,11 +1,13 @@
 """``namd analyze quantum-yield``: options in, products with intervals out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from namd.cli import console
+from namd.cli.analyze_runs import read_runs, runs_argument
 
 if TYPE_CHECKING:
     from namd.analysis.yields import Share, Yields
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("quantum-yield")
-@click.argument("run", type=click.Path(path_type=Path))
+@runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--figure", type=click.Path(path_type=Path), help="Also draw a figure (.png, .pdf, .svg)."
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     help="YAML file with `coordinates` and `classes`, or a run configuration with an `analysis` "
     "section; used instead of the run's own.",
 )
-def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Path | None) -> None:
+def quantum_yield(
+    runs: Sequence[Path], *, as_json: bool, figure: Path | None, classes: Path | None
+) -> None:
     """Show what every trajectory has become, with 95 % Wilson intervals.
 
-    RUN is the folder made by `namd run surface-hopping`, or an ensemble file. The classes are
-    those of the run's `analysis` section, or of --classes.
+    RUN is the folder made by `namd run surface-hopping`, or an ensemble file; several runs of one
+    method count as one. The classes are those of the (first) run's `analysis` section, or of
+    --classes.
 
     Every trajectory is in exactly one place: a class, if it is in the ground state in its last
     frame and its geometry fits (the first class that fits is taken); `undecided`, if it is still
@@ -61,13 +66,12 @@ def quantum_yield(run: Path, *, as_json: bool, figure: Path | None, classes: Pat
     from namd.analysis.subject import subject
     from namd.analysis.yields import quantum_yields
     from namd.cli.analyze_classes import read_classes
-    from namd.io.ensemble import read_ensemble
 
     if figure is not None:
         from namd.analysis.figures import check_figure_path
 
         check_figure_path(figure)
-    ensemble = read_ensemble(run)
+    ensemble = read_runs(runs)
     result = quantum_yields(ensemble, read_classes(ensemble, classes))
     if figure is not None:
         from namd.analysis.figures import save_figure, yields_figure

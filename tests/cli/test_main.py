@@ -91,7 +91,7 @@ def test_every_command_exists_and_has_help(name: str) -> None:
         (["xyzzy"], "Known: data, train"),
         (["--no-such-option"], "--no-such-option"),
         (["analyze", "population"], 'Did you mean "populations"?'),
-        (["analyze", "populations"], "Missing argument 'RUN'"),
+        (["analyze", "populations"], "Missing argument 'RUN...'"),
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(
