@@ -68,6 +68,7 @@ class Stage:
         changes = {
             "data.file": str(data.resolve()),
             "data.validation": "[pool-*5, wigner-*5]",
+            "data.test": "[]",
             "optimiser.epochs": epochs,
             "optimiser.patience_epochs": epochs,
             "seed": self.seed,
