@@ -7,7 +7,7 @@ The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were ma
 searches first, then, round by round, what the models of that time were least sure of. On each set
 a model is trained as train.yaml has it, from the weights of stilbene-ssr, with equal presentations
 at every stage, and tested on frames that no model has seen or chosen. With --control
-models/stilbene-casscf/data/control.h5 two more: the last round cut to the number of those frames
+models/stilbene-casscf/data/control.h5 two more: round 5 cut to the number of those frames
 (chosen), and those instead of it, drawn at random from the same trajectories (control).
 
 What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
@@ -37,8 +37,9 @@ from namd.train.metrics import error_table
 from namd.train.predictors import load_predictor
 
 FOLDER = Path(__file__).parents[1] / "models" / "stilbene-casscf"
-# searches that began from the intersections of a round's model
-LATE = {"meci-h0": "round4", "meci-h2": "round4"}
+# searches that began from what the trajectories of a round's model came to
+LATE = {"meci-h0": "round4", "meci-h2": "round4", "relax-carbene": "round6"}
+CONTROLLED = "round5"  # chosen from the trajectories that control.h5 was drawn from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +119,11 @@ def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
     }
     made = {"start": labels.select(start)} | sets
     if control is not None:
-        before = labels.select(start | np.isin(sources, rounds[:-1]))
-        last = labels.select(np.flatnonzero(sources == rounds[-1]))
-        number = min(len(last), len(control))
-        for name, drawn in (("chosen", last), ("control", control)):
+        earlier = rounds[: rounds.index(CONTROLLED)]
+        before = labels.select(start | np.isin(sources, earlier))
+        selected = labels.select(np.flatnonzero(sources == CONTROLLED))
+        number = min(len(selected), len(control))
+        for name, drawn in (("chosen", selected), ("control", control)):
             even = np.linspace(0, len(drawn) - 1, number).round().astype(int)
             made[name] = concatenate([before, drawn.select(even)])
     return made

@@ -149,7 +149,8 @@ def _show(ensemble: "Ensemble", found: "Sequence[Lifetime]") -> None:
     if bare is not None:
         said = f"{_text(bare.lifetime)}{_star(bare)} fs, misfit {bare.misfit:.3f}"
         console.result(f"Without a delay: {said}")
-    if any(each.delayed is not None and each.delayed.extrapolated for each in found):
+    fits = [bare, *(each.delayed for each in found)]
+    if any(fit is not None and fit.extrapolated for fit in fits):
         console.result("* beyond what was observed: the fit says more than the trajectories")
     console.result(decoherence_line(ensemble))
 

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from casscf_rounds import FOLDER, LATE, stages
+from casscf_rounds import CONTROLLED, FOLDER, LATE, stages
 
 from namd.data.dataset import Dataset
 from namd.data.reading import read_dataset
@@ -25,15 +25,15 @@ def test_labels_are_revealed_round_by_round() -> None:
         assert sources(made[after], np.flatnonzero(added)) == {after}
 
 
-def test_the_control_takes_the_place_of_as_many_frames_of_the_last_round() -> None:
-    last = max(name for name in set(LABELS["source"]) if name.startswith("round"))
-    control = LABELS.select(np.flatnonzero(LABELS["source"] == last)[:7])
+def test_the_control_takes_the_place_of_as_many_frames_of_its_round() -> None:
+    control = LABELS.select(np.flatnonzero(LABELS["source"] == CONTROLLED)[:7])
     made = stages(LABELS, control)
-    before = len(made[list(made)[-4]])
+    names = list(made)
+    before = len(made[names[names.index(CONTROLLED) - 1]])
     assert len(made["control"]) == len(made["chosen"]) == before + 7
-    assert last not in made["control"]["source"][:before]
+    assert CONTROLLED not in made["control"]["source"][:before]
     assert np.array_equal(made["control"]["positions"][before:], control["positions"])
-    assert sources(made["chosen"], np.arange(before, before + 7)) == {last}
+    assert sources(made["chosen"], np.arange(before, before + 7)) == {CONTROLLED}
 
 
 def sources(dataset: Dataset, rows: np.ndarray) -> set[str]:
