@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from namd.analysis.figures import GREY, INK, PALE, PALETTE, STYLE, write_title
 from namd.analysis.hop_map import Axis, HopMap
@@ -64,7 +65,8 @@ def hop_map_figure(
                 )
         for name, (x, y) in (marks or {}).items():
             axes.scatter(x, y, s=110, marker="*", color=INK, zorder=5)
-            axes.annotate(name, (x, y), (6, 5), textcoords="offset points", fontsize=8)
+            words = axes.annotate(name, (x, y), (6, 5), textcoords="offset points", fontsize=8)
+            words.set(zorder=6, path_effects=[withStroke(linewidth=2.5, foreground="white")])
         first, second = result.axes
         axes.set(xlabel=_label(first), ylabel=_label(second))
         write_title(figure, "Hops to the ground state", subject)

@@ -146,7 +146,7 @@ class LabelFolder:
         Raises
         ------
         DataError
-            If the file is damaged.
+            If the file is damaged, or the labelling has ended meanwhile and taken its folder along.
         """
         failure = self._failure(frame)
         try:
@@ -159,6 +159,12 @@ class LabelFolder:
             record = json.loads(str(arrays.pop(_RECORD)))
             return LabelledFrame(arrays=arrays, **record)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            if not self.path.exists():
+                raise DataError(
+                    "the labelling has ended while it was read, and its folder is gone",
+                    where=str(self.path),
+                    hint="use the dataset that it wrote",
+                ) from error
             raise DataError(
                 f"the label of frame {frame} is damaged: {error}",
                 where=str(self._label(frame)),

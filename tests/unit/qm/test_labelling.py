@@ -231,3 +231,12 @@ def test_a_damaged_label_is_named(bench: Bench) -> None:
     with pytest.raises(DataError, match="label of frame 3 is damaged") as caught:
         folder.read(3)
     assert caught.value.where == str(path)
+
+
+def test_a_folder_that_is_gone_is_not_a_damaged_label(bench: Bench) -> None:
+    folder = LabelFolder(bench.path / "out")
+    folder.prepare()
+    folder.remove()
+    with pytest.raises(DataError, match="has ended while it was read") as caught:
+        folder.read(3)
+    assert caught.value.where == str(folder.path)
