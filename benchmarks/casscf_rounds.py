@@ -1,14 +1,16 @@
 """What each round of labels taught: models of stilbene-casscf against the number of labels.
 
     python benchmarks/casscf_rounds.py --output FOLDER --json benchmarks/results/casscf-rounds.json
-        --test FILE … [--control FILE] [--seeds 2] [--presentations 60000]
+        --test FILE … [--control FILE] [--seeds 2] [--presentations 60000] [--trajectories N]
 
 The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
 searches first, then, round by round, what the models of that time were least sure of. On each set
 a model is trained as train.yaml has it, from the weights of stilbene-ssr, with equal presentations
 at every stage, and tested on frames that no model has seen or chosen. With --control
 models/stilbene-casscf/data/control.h5 two more: round 5 cut to the number of those frames
-(chosen), and those instead of it, drawn at random from the same trajectories (control).
+(chosen), and those instead of it, drawn at random from the same trajectories (control). With
+--trajectories each model also runs so many of cis-stilbene for 600 fs, from the same starts and
+with the same random numbers, and says what has become of them.
 
 What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
 by models that had been trained less. A model that is there is not trained again; stopped or
@@ -24,13 +26,16 @@ from typing import Any
 import measuring
 import numpy as np
 
+from namd.analysis.yields import quantum_yields
 from namd.cli import console
+from namd.cli.analyze_classes import read_classes
 from namd.cli.main import cli
 from namd.data.combining import concatenate
 from namd.data.dataset import Dataset
 from namd.data.native import write_dataset
 from namd.data.reading import read_dataset
 from namd.errors import NamdError
+from namd.io.ensemble import read_ensemble
 from namd.nn.parallel import use_threads
 from namd.train.evaluation import compare
 from namd.train.metrics import error_table
@@ -40,6 +45,7 @@ FOLDER = Path(__file__).parents[1] / "models" / "stilbene-casscf"
 # searches that began from what the trajectories of a round's model came to
 LATE = {"meci-h0": "round4", "meci-h2": "round4", "relax-carbene": "round6"}
 CONTROLLED = "round5"  # chosen from the trajectories that control.h5 was drawn from
+DURATION_FS = 600.0  # nine in ten have left S1 by then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +57,16 @@ class Stage:
     seed: int
     labels: Dataset
 
-    def run(self, tests: dict[str, Dataset], *, presentations: int) -> dict[str, Any]:
-        """Train, as far as that is not done, and test."""
+    def run(
+        self, tests: dict[str, Dataset], *, presentations: int, trajectories: int
+    ) -> dict[str, Any]:
+        """Train and run, as far as that is not done, and test."""
         self._train(presentations)
         predictor = load_predictor(self.folder / "model")
         found = {name: error_table(compare(predictor, test)) for name, test in tests.items()}
         errors = {name: measuring.errors_over_states(table) for name, table in found.items()}
-        return {"name": self.name, "seed": self.seed, "labels": len(self.labels), "tests": errors}
+        result = {"name": self.name, "seed": self.seed, "labels": len(self.labels), "tests": errors}
+        return result | ({"shares": self.shares(trajectories)} if trajectories else {})
 
     def _train(self, presentations: int) -> None:
         model, data = self.folder / "model", self.folder / "labels.h5"
@@ -77,7 +86,24 @@ class Stage:
         words = ["train", str(FOLDER / "train.yaml"), "--output", str(model)]
         words += [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
         begun = (model / "train.yaml").exists()
-        cli.main(args=words + ["--resume"] * begun, prog_name="namd", standalone_mode=False)
+        _namd(words + ["--resume"] * begun)
+
+    def shares(self, trajectories: int) -> dict[str, float]:
+        """What trajectories of cis-stilbene on the model have become."""
+        output = self.folder / f"cis-{trajectories}"
+        words = ["run", "surface-hopping", "stilbene-cis-casscf", "--output", str(output)]
+        words += ["--trajectories", str(trajectories), "--seed", str(self.seed + 1)]
+        words += ["--set", f"potential.model={(self.folder / 'model').resolve()}"]
+        words += ["--set", f"dynamics.duration_fs={DURATION_FS}"]
+        if not (output / "ensemble.h5").exists():
+            _namd(words + ["--resume"] * output.exists())
+        ensemble = read_ensemble(output)
+        classes = quantum_yields(ensemble, read_classes(ensemble, None)).classes
+        return {name: float(found.fraction or 0.0) for name, found in classes.items()}
+
+
+def _namd(words: list[str]) -> None:
+    cli.main(args=words, prog_name="namd", standalone_mode=False)
 
 
 def main() -> int:
@@ -94,7 +120,7 @@ def main() -> int:
                 name=name,
                 seed=seed,
                 labels=chosen,
-            ).run(tests, presentations=options.presentations)
+            ).run(tests, presentations=options.presentations, trajectories=options.trajectories)
             for seed in range(options.seeds)
             for name, chosen in stages(labels, control).items()
         ]
@@ -102,7 +128,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     show(results)
-    settings = {"seeds": options.seeds, "presentations": options.presentations}
+    showshares(results)
+    settings = {
+        "seeds": options.seeds,
+        "presentations": options.presentations,
+        "trajectories": options.trajectories,
+        "duration_fs": DURATION_FS,
+    }
     measuring.finish({"settings": settings, "stages": results}, about=about, path=options.json)
     return 0
 
@@ -145,6 +177,20 @@ def show(results: list[dict[str, Any]]) -> None:
     console.table(["labels of", "frames", "test", "E/meV", "gap/meV", "F/(meV/Å)", "h R²"], rows)
 
 
+def showshares(results: list[dict[str, Any]]) -> None:
+    """A row for each model that ran trajectories."""
+    ran = [result for result in results if "shares" in result]
+    if not ran:
+        return
+    names = list(ran[0]["shares"])
+    rows = [
+        [result["name"], str(result["labels"]), str(result["seed"])]
+        + [f"{result['shares'][name]:.2f}" for name in names]
+        for result in ran
+    ]
+    console.table(["labels of", "frames", "seed", *names], rows)
+
+
 def _options() -> argparse.Namespace:
     made = measuring.parser(__doc__)
     made.add_argument("--output", type=Path, required=True, metavar="FOLDER")
@@ -152,6 +198,7 @@ def _options() -> argparse.Namespace:
     made.add_argument("--control", type=Path, metavar="FILE")
     made.add_argument("--seeds", type=int, default=2)
     made.add_argument("--presentations", type=int, default=60000, help="frames shown [60000]")
+    made.add_argument("--trajectories", type=int, default=0, metavar="N", help="of each model [0]")
     return made.parse_args()
 
 

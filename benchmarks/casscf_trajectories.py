@@ -46,12 +46,13 @@ def of_hops(ensemble: Ensemble) -> dict[str, Any]:
     time, gap = hops.time[down] * FS_PER_ATOMIC_TIME, hops.gap[down] * EV_PER_HARTREE
     early, wide = time < BEFORE_FS, gap > WIDE_EV
     migration = min_distance(ensemble.hop_positions()[down], MIGRATION) * ANGSTROM_PER_BOHR
+    median = round(float(np.median(migration)), 2) if down.any() else None
     return {
         "hops_to_s0": int(down.sum()),
         f"before_{BEFORE_FS:.0f}_fs": int(early.sum()),
         f"at_gaps_above_{WIDE_EV}_ev": int(wide.sum()),
         "both": int((early & wide).sum()),
-        "migration_distance_at_hops_angstrom_median": round(float(np.median(migration)), 2),
+        "migration_distance_at_hops_angstrom_median": median,
     }
 
 

@@ -1,9 +1,12 @@
-"""``benchmarks/casscf_rounds.py``: which labels each stage learns."""
+"""``benchmarks/casscf_rounds.py``: which labels each stage learns, and what it tells."""
 
 import itertools
+from pathlib import Path
 
+import casscf_rounds
 import numpy as np
-from casscf_rounds import CONTROLLED, FOLDER, LATE, stages
+import pytest
+from casscf_rounds import CONTROLLED, FOLDER, LATE, Stage, stages
 
 from namd.data.dataset import Dataset
 from namd.data.reading import read_dataset
@@ -40,3 +43,15 @@ def sources(dataset: Dataset, rows: np.ndarray) -> set[str]:
     """Rounds of frames, those of late searches among them."""
     pairs = zip(dataset["group"][rows], dataset["source"][rows], strict=True)
     return {LATE.get(group, source) for group, source in pairs}
+
+
+def test_a_stage_tells_what_its_trajectories_became(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(casscf_rounds, "DURATION_FS", 2.0)
+    (tmp_path / "model").symlink_to(FOLDER / "member-1", target_is_directory=True)
+    stage = Stage(folder=tmp_path, name="start", seed=0, labels=LABELS)
+    shares = stage.shares(3)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["undecided"] == 1.0  # nothing leaves S1 within 2 fs
+    assert stage.shares(3) == shares  # of the run that is there
