@@ -6,16 +6,20 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 
 from namd.cli.main import run
 from namd.config.loading import load_config
 from namd.config.run import RunConfig
+from namd.data.dataset import Dataset
 from namd.data.reading import read_dataset
 from namd.io.committee_file import read_committee
 from namd.io.ensemble import read_ensemble
 from namd.io.library import find_file, find_model
 from namd.nn.model_folder import load_model
-from namd.units import EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
+from namd.train.evaluation import compare
+from namd.train.metrics import error_table
+from namd.units import ANGSTROM_PER_BOHR, EV_PER_ANGSTROM_PER_ATOMIC_FORCE, EV_PER_HARTREE
 
 FOLDER = Path(__file__).parents[2] / "models" / "stilbene-casscf"
 MEMBERS = [folder.name for folder in sorted(FOLDER.glob("member-*"))]
@@ -63,6 +67,29 @@ def test_members_know_the_carbene(member: str) -> None:
     )
     error = found.energies[0].detach().double().numpy() - labels["energies"][last]
     assert np.abs(error).max() * EV_PER_HARTREE < 0.2
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_members_err_on_trajectories_of_the_engine_as_the_page_says(member: str) -> None:
+    labels = read_dataset(FOLDER / "data" / "on-the-fly.h5")
+    every = labels.select(np.arange(0, len(labels), 20))
+    found = error_table(compare(load_model(FOLDER / member), every))
+    assert found["states"][0]["energy_mae_mev"] < 40
+    assert found["states"][1]["energy_mae_mev"] < 65
+    assert found["gap_mae_mev"] < 70
+    assert found["coupling_r2"] > (0.55 if member == "member-4" else 0.85)
+
+
+def test_nothing_of_the_trajectories_of_the_engine_was_learned() -> None:
+    held_out = _distances(read_dataset(FOLDER / "data" / "on-the-fly.h5"))[::40]
+    for name in ("labels", "control"):
+        learned = _distances(read_dataset(FOLDER / "data" / f"{name}.h5"))
+        nearest = [np.sqrt(((learned - one) ** 2).mean(1)).min() for one in held_out]
+        assert min(nearest) > 0.05  # Å, root mean square over all pairs of atoms
+
+
+def _distances(dataset: Dataset) -> np.ndarray:
+    return np.array([pdist(each) * ANGSTROM_PER_BOHR for each in dataset["positions"]])
 
 
 def test_a_trajectory_of_cis_stilbene_keeps_its_energy(tmp_path: Path) -> None:
