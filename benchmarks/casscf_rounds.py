@@ -128,7 +128,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     show(results)
-    showshares(results)
+    show_shares(results)
     settings = {
         "seeds": options.seeds,
         "presentations": options.presentations,
@@ -177,7 +177,7 @@ def show(results: list[dict[str, Any]]) -> None:
     console.table(["labels of", "frames", "test", "E/meV", "gap/meV", "F/(meV/Å)", "h R²"], rows)
 
 
-def showshares(results: list[dict[str, Any]]) -> None:
+def show_shares(results: list[dict[str, Any]]) -> None:
     """A row for each model that ran trajectories."""
     ran = [result for result in results if "shares" in result]
     if not ran:
