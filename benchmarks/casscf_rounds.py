@@ -1,7 +1,8 @@
 """What each round of labels taught: models of stilbene-casscf against the number of labels.
 
     python benchmarks/casscf_rounds.py --output FOLDER --json benchmarks/results/casscf-rounds.json
-        --test FILE … [--control FILE] [--seeds 2] [--presentations 60000] [--trajectories N]
+        --test FILE … [--control FILE] [--only STAGE …] [--seeds 2] [--presentations 60000]
+        [--trajectories N]
 
 The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
 searches first, then, round by round, what the models of that time were least sure of. On each set
@@ -10,7 +11,8 @@ at every stage, and tested on frames that no model has seen or chosen. With --co
 models/stilbene-casscf/data/control.h5 two more: round 5 cut to the number of those frames
 (chosen), and those instead of it, drawn at random from the same trajectories (control). With
 --trajectories each model also runs so many of cis-stilbene for 600 fs, from the same starts and
-with the same random numbers, and says what has become of them.
+with the same random numbers, and says what has become of them. --only takes some stages: start,
+round0 …, chosen, control.
 
 What the numbers mean: errors at equal training, not of converged trainings; the rounds were chosen
 by models that had been trained less. A model that is there is not trained again; stopped or
@@ -114,6 +116,10 @@ def main() -> int:
         labels = read_dataset(FOLDER / "data" / "labels.h5")
         control = read_dataset(options.control) if options.control else None
         tests = {path.stem: read_dataset(path) for path in options.test}
+        made = stages(labels, control)
+        names = options.only or list(made)
+        if unknown := set(names) - set(made):
+            sys.exit(f"no stage {', '.join(sorted(unknown))}: {', '.join(made)}")
         results = [
             Stage(
                 folder=options.output / f"seed-{seed}" / f"{name}-{len(chosen):04d}",
@@ -122,7 +128,8 @@ def main() -> int:
                 labels=chosen,
             ).run(tests, presentations=options.presentations, trajectories=options.trajectories)
             for seed in range(options.seeds)
-            for name, chosen in stages(labels, control).items()
+            for name, chosen in made.items()
+            if name in names
         ]
     except NamdError as error:
         print(error, file=sys.stderr)
@@ -196,6 +203,7 @@ def _options() -> argparse.Namespace:
     made.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     made.add_argument("--test", type=Path, nargs="+", required=True, metavar="FILE")
     made.add_argument("--control", type=Path, metavar="FILE")
+    made.add_argument("--only", nargs="+", metavar="STAGE", help="of these stages [all]")
     made.add_argument("--seeds", type=int, default=2)
     made.add_argument("--presentations", type=int, default=60000, help="frames shown [60000]")
     made.add_argument("--trajectories", type=int, default=0, metavar="N", help="of each model [0]")
