@@ -2,7 +2,7 @@
 
     python benchmarks/casscf_rounds.py --output FOLDER --json benchmarks/results/casscf-rounds.json
         --test FILE … [--control FILE] [--only STAGE …] [--seeds 2] [--presentations 60000]
-        [--trajectories N]
+        [--trajectories N] [--figure FILE]
 
 The labels of models/stilbene-casscf/data/labels.h5 are revealed as they were made: samples and
 searches first, then, round by round, what the models of that time were least sure of. On each set
@@ -27,7 +27,11 @@ from typing import Any
 
 import measuring
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from namd.analysis.figures import PALETTE, STYLE, save_figure
 from namd.analysis.yields import quantum_yields
 from namd.cli import console
 from namd.cli.analyze_classes import read_classes
@@ -47,6 +51,13 @@ FOLDER = Path(__file__).parents[1] / "models" / "stilbene-casscf"
 # searches that began from what the trajectories of a round's model came to
 LATE = {"meci-h0": "round4", "meci-h2": "round4", "relax-carbene": "round6"}
 CONTROLLED = "round5"  # chosen from the trajectories that control.h5 was drawn from
+QUANTITIES = {
+    "energy_mae_mev": "energies / meV",
+    "gap_mae_mev": "gap / meV",
+    "force_mae_mev_per_angstrom": "forces / (meV/Å)",
+    "coupling_r2": "couplings, R²",
+}
+MARKERS = {"chosen": "^", "control": "x"}
 DURATION_FS = 600.0  # nine in ten have left S1 by then
 
 
@@ -136,6 +147,8 @@ def main() -> int:
         return error.exit_code
     show(results)
     show_shares(results)
+    if options.figure is not None:
+        save_figure(figure(results), options.figure)
     settings = {
         "seeds": options.seeds,
         "presentations": options.presentations,
@@ -170,14 +183,13 @@ def stages(labels: Dataset, control: Dataset | None) -> dict[str, Dataset]:
 
 def show(results: list[dict[str, Any]]) -> None:
     """A row for each set of labels and test: mean over seeds."""
-    quantities = ("energy_mae_mev", "gap_mae_mev", "force_mae_mev_per_angstrom", "coupling_r2")
     rows = []
     for name in dict.fromkeys(result["name"] for result in results):
         of_stage = [result for result in results if result["name"] == name]
         for test in of_stage[0]["tests"]:
             values = [
                 np.mean([result["tests"][test][quantity] for result in of_stage])
-                for quantity in quantities
+                for quantity in QUANTITIES
             ]
             cells = [f"{value:.1f}" for value in values[:-1]] + [f"{values[-1]:.3f}"]
             rows.append([name, str(of_stage[0]["labels"]), test, *cells])
@@ -198,6 +210,38 @@ def show_shares(results: list[dict[str, Any]]) -> None:
     console.table(["labels of", "frames", "seed", *names], rows)
 
 
+def figure(results: list[dict[str, Any]]) -> Figure:
+    """Errors against the number of labels; beside the line, equal numbers chosen and at random."""
+    with rc_context(STYLE):
+        made = Figure(figsize=(7.2, 5.0), layout="constrained")
+        panels = made.subplots(2, 2, sharex=True).ravel()
+        for axes, (quantity, label) in zip(panels, QUANTITIES.items(), strict=True):
+            for colour, test in zip(PALETTE, results[0]["tests"], strict=False):
+                _curve(axes, results, test=test, quantity=quantity, colour=colour)
+            axes.set_ylabel(label)
+            if quantity != "coupling_r2":
+                axes.set_ylim(bottom=0.0)
+        for axes in panels[2:]:
+            axes.set_xlabel("labelled frames")
+        panels[0].legend(loc="best", fontsize=7)
+    return made
+
+
+def _curve(
+    axes: Axes, results: list[dict[str, Any]], *, test: str, quantity: str, colour: str
+) -> None:
+    def values(found: list[dict[str, Any]]) -> list[float]:
+        return [result["tests"][test][quantity] for result in found]
+
+    for seed in {result["seed"] for result in results}:
+        line = [r for r in results if r["seed"] == seed and r["name"] not in MARKERS]
+        name = test if seed == results[0]["seed"] else None
+        axes.plot([r["labels"] for r in line], values(line), "o-", color=colour, ms=3, label=name)
+        for stage, marker in MARKERS.items():
+            alone = [r for r in results if r["seed"] == seed and r["name"] == stage]
+            axes.plot([r["labels"] for r in alone], values(alone), marker, color=colour, ms=6)
+
+
 def _options() -> argparse.Namespace:
     made = measuring.parser(__doc__)
     made.add_argument("--output", type=Path, required=True, metavar="FOLDER")
@@ -207,6 +251,7 @@ def _options() -> argparse.Namespace:
     made.add_argument("--seeds", type=int, default=2)
     made.add_argument("--presentations", type=int, default=60000, help="frames shown [60000]")
     made.add_argument("--trajectories", type=int, default=0, metavar="N", help="of each model [0]")
+    made.add_argument("--figure", type=Path, metavar="FILE")
     return made.parse_args()
 
 

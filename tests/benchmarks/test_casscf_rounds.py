@@ -55,3 +55,16 @@ def test_a_stage_tells_what_its_trajectories_became(
     assert sum(shares.values()) == pytest.approx(1.0)
     assert shares["undecided"] == 1.0  # nothing leaves S1 within 2 fs
     assert stage.shares(3) == shares  # of the run that is there
+
+
+def test_the_figure_has_a_line_for_each_test_and_a_mark_for_each_control() -> None:
+    errors = dict.fromkeys(casscf_rounds.QUANTITIES, 0.5)
+    tests = {"one": errors, "other": errors}
+    results = [
+        {"name": name, "seed": 0, "labels": number, "tests": tests}
+        for name, number in [("start", 300), ("round0", 360), ("chosen", 400), ("control", 400)]
+    ]
+    panels = casscf_rounds.figure(results).axes
+    assert len(panels) == len(casscf_rounds.QUANTITIES)
+    lengths = [len(line.get_xdata()) for line in panels[0].lines]
+    assert lengths == [2, 1, 1] * len(tests)
