@@ -66,7 +66,8 @@ def hop_map_figure(
         for name, (x, y) in (marks or {}).items():
             axes.scatter(x, y, s=110, marker="*", color=INK, zorder=5)
             words = axes.annotate(name, (x, y), (6, 5), textcoords="offset points", fontsize=8)
-            words.set(zorder=6, path_effects=[withStroke(linewidth=2.5, foreground="white")])
+            halo = withStroke(linewidth=2.5, foreground="white")  # makes the letters outlines:
+            words.set(zorder=6, path_effects=[halo], gid=f"mark-{name}")  # the id is their name
         first, second = result.axes
         axes.set(xlabel=_label(first), ylabel=_label(second))
         write_title(figure, "Hops to the ground state", subject)

@@ -181,8 +181,8 @@ def _candidates(name: str, base: Path | None, folder: str) -> Iterator[Path]:
 
 def run_names() -> list[str]:
     """Names of all runs of the library, in alphabetic order."""
-    files = (path for root in library_roots() for path in sorted(root.glob("trajectories/*.yaml")))
-    return list(dict.fromkeys(p.stem for p in files if not p.name.startswith("classes-")))
+    files = (path for root in library_roots() for path in root.glob("trajectories/*.yaml"))
+    return sorted({path.stem for path in files if not path.name.startswith("classes-")})
 
 
 def _suggest(name: str, known: list[str], prefix: str) -> str:

@@ -231,7 +231,7 @@ def test_a_map_of_hops(ensemble: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "another order" in capsys.readouterr().err
     (ensemble / "pair.xyz").write_text("2\n\nC 0 0 0\nC 0 0 1.3\n")
     assert run(["analyze", *map(str, marked)]) == 0
-    assert "<!-- pair" in figure.read_text()
+    assert 'id="mark-pair"' in figure.read_text()
 
 
 @pytest.mark.parametrize(
